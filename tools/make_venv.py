@@ -7,6 +7,8 @@ it uses the standard library only. It shows one progress line, since a newcomer'
 Usage: python3 tools/make_venv.py VENV REQUIREMENTS [--editable PROJECT]
 """
 
+from __future__ import annotations  # an old Python must get as far as check_python
+
 import argparse
 import collections
 import importlib.util
@@ -19,13 +21,15 @@ import time
 OLDEST_PYTHON = (3, 11)
 OLDEST_PIP_FOR_OTHERS = (22, 3)  # the first one with `pip --python`
 LAST_LINES = 25
+# Wheels only, so that no code runs at installation; Python compiles what it imports by itself.
+PIP_SAFE = ["--require-hashes", "--only-binary", ":all:", "--no-compile"]
 
 
 class SetupError(Exception):
     """The environment can't be made; the message says what to do about it."""
 
 
-def check_python(version: "tuple[int, ...]") -> None:
+def check_python(version: tuple[int, ...]) -> None:
     """Refuse a Python that is too old, naming the one found and the mend."""
     if version < OLDEST_PYTHON:
         found = ".".join(map(str, version[:3]))
@@ -36,7 +40,7 @@ def check_python(version: "tuple[int, ...]") -> None:
         )
 
 
-def create(venv: pathlib.Path) -> "list[str]":
+def create(venv: pathlib.Path) -> list[str]:
     """Create the environment if it isn't there; return the pip command that installs into it."""
     python = venv / "bin" / "python"
     has_ensurepip = importlib.util.find_spec("ensurepip") is not None
@@ -54,11 +58,11 @@ def create(venv: pathlib.Path) -> "list[str]":
     return [*_outer_pip(), "--python", str(python)]
 
 
-def _runs(command: "list[str]") -> bool:
+def _runs(command: list[str]) -> bool:
     return not subprocess.run(command, check=False, capture_output=True).returncode
 
 
-def _outer_pip() -> "list[str]":
+def _outer_pip() -> list[str]:
     """Return the pip of this Python; it serves an environment that has none of its own."""
     command = [sys.executable, "-m", "pip"]
     shown = subprocess.run([*command, "--version"], check=False, capture_output=True, text=True)
@@ -77,10 +81,10 @@ def count_pins(requirements: pathlib.Path) -> int:
     return sum("==" in line for line in requirements.read_text("utf-8").splitlines())
 
 
-def install(pip: "list[str]", arguments: "list[str]", label: str, total: int) -> None:
-    """Run `pip install` with a progress line; raise SetupError with pip's last lines if it fails."""
+def install(pip: list[str], arguments: list[str], label: str, total: int) -> None:
+    """Run `pip install` with a progress line; raise SetupError with pip's last lines."""
     command = [*pip, "install", "--disable-pip-version-check", "--no-input", *arguments]
-    last = collections.deque(maxlen=LAST_LINES)  # type: collections.deque[str]
+    last: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
     seen = 0
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -117,8 +121,8 @@ def main() -> int:
     try:
         check_python(tuple(sys.version_info[:3]))
         pip = create(options.venv)
-        hashed = ["--require-hashes", "--only-binary", ":all:", "--no-compile", "-r", os.fspath(options.requirements)]
-        install(pip, hashed, "Packages", total)
+        pinned = ["-r", os.fspath(options.requirements)]
+        install(pip, [*PIP_SAFE, *pinned], "Packages", total)
         if options.editable is not None:
             # Everything is there already, so pip may neither resolve nor fetch anything more.
             project = ["--no-deps", "--no-build-isolation", "-e", os.fspath(options.editable)]
