@@ -1,0 +1,1 @@
+"""Robot fleets: one folder an adapter; each implements the Fleet port."""
