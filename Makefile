@@ -40,7 +40,7 @@ types: $(VENV)/.ready ## check the types only (mypy --strict)
 
 imports: $(VENV)/.ready ## check the import rule only (import-linter)
 	@echo "== imports"
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 fast-tests: $(VENV)/.ready ## run the default tests only (ARGS="-k webhook")
 	@echo "== tests"
