@@ -1,0 +1,221 @@
+"""Request Tracker 5 from Debian's package, with a database of its own for each run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import rt.exceptions
+import rt.rest2
+
+from .processes import Process, accepts_connections, free_port
+
+INSTALLED = Path("/usr/share/request-tracker5")
+EMPTY_DATABASE = Path("/var/lib/dbconfig-common/sqlite3/request-tracker5/rtdb")
+SCRIPTS = Path(__file__).parent.parent / "rt"
+QUEUE = "Robots"
+
+# A site configuration of our own, read instead of the machine's (RT_SITE_CONFIG_DIR).
+SITE_CONFIG = """\
+Set($rtname, 'live.test');
+Set($Organization, 'live.test');
+Set($WebPath, '');
+Set($WebDomain, '127.0.0.1');
+Set($WebPort, {port});
+Set($WebBaseURL, 'http://127.0.0.1:{port}');
+Set($DatabaseType, 'SQLite');
+Set($DatabaseName, '{database}');
+Set($MailCommand, 'mbox');
+Set($LogToSyslog, undef);
+Set($LogToSTDERR, 'warning');
+Set($Timezone, 'UTC');
+Set($BcryptCost, 4);
+1;
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """One line of a ticket's history, as Request Tracker tells it."""
+
+    id: int
+    type: str  # Create, Comment, Correspond, Status, CustomField, Set, …
+    creator: str
+    created: str
+    field: str | None
+    old_value: str | None
+    new_value: str | None
+    content: str  # text of a comment or a reply, else empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """A ticket as a check wants to see it."""
+
+    id: int
+    subject: str
+    status: str
+    owner: str
+    custom_fields: Mapping[str, str]
+    history: tuple[Transaction, ...]
+
+    @property
+    def comments(self) -> tuple[str, ...]:
+        """Texts of its comments, oldest first."""
+        return tuple(line.content for line in self.history if line.type == "Comment")
+
+
+def is_installed() -> bool:
+    """Tell whether tests/live/setup.sh has been run on this machine."""
+    return (INSTALLED / "libexec/rt-server").exists() and EMPTY_DATABASE.exists()
+
+
+class RequestTracker:
+    """A running Request Tracker: `start()`, then `url`, `gateway_token` and `requester`."""
+
+    def __init__(self, folder: Path, *, port: int | None = None, workers: int = 3) -> None:
+        self.folder = folder
+        self.port = port or free_port()
+        self.workers = workers
+        self.gateway_token = ""
+        self.requester_token = ""
+        self._process: Process | None = None
+
+    @property
+    def url(self) -> str:
+        """Base address of REST 2.0, with no slash at its end."""
+        return f"http://127.0.0.1:{self.port}/REST/2.0"
+
+    @property
+    def database(self) -> Path:
+        """SQLite file of this run."""
+        return self.folder / "rtdb"
+
+    @property
+    def requester(self) -> rt.rest2.Rt:
+        """A client that acts as the person who opens the cases (not as the gateway)."""
+        return rt.rest2.Rt(self.url, token=self.requester_token)
+
+    def start(self) -> None:
+        """Make and seed the database when there is none yet, start the server and wait for it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = self.folder / "site-config.d"
+        config.mkdir(exist_ok=True)
+        (config / "10-live.pm").write_text(
+            SITE_CONFIG.format(port=self.port, database=self.database)
+        )
+        if not self.database.exists():
+            self._make_database()
+        # --max-workers makes Starlet fork before it accepts: one slow request blocks no other.
+        self._process = Process(
+            [
+                INSTALLED / "libexec/rt-server",
+                *("--server", "Starlet", "--host", "127.0.0.1", "--port", str(self.port)),
+                *("--max-workers", str(self.workers)),
+            ],
+            log=self.folder / "rt-server.log",
+            cwd=self.folder,
+            env=self._environment(),
+        )
+        self._process.wait_until(lambda: accepts_connections(self.port), "Request Tracker", 60)
+
+    def stop(self) -> None:
+        """Stop the server; the database stays, so that `start()` goes on with it."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+    def add_webhook(self, url: str, secret: str) -> None:
+        """Post every change that others than the gateway make to `url`, signed with `secret`.
+
+        Signed as Standard Webhooks asks; `secret` is base64, with or without `whsec_` before it.
+        The running server obeys at once.
+        """
+        self._run_script("webhook.pl", HOOK_URL=url, HOOK_SECRET=secret)
+
+    def create_ticket(
+        self, subject: str, *, text: str = "", fields: Mapping[str, str] | None = None
+    ) -> int:
+        """Open a ticket as the requester and return its number."""
+        return self.requester.create_ticket(
+            QUEUE, subject=subject, content=text or subject, CustomFields=dict(fields or {})
+        )
+
+    def read_ticket(self, ticket_id: int) -> Ticket:
+        """Read one ticket with its custom fields and its whole history."""
+        client = self.requester
+        raw = client.get_ticket(ticket_id)
+        return Ticket(
+            id=int(raw["id"]),
+            subject=raw["Subject"],
+            status=raw["Status"],
+            owner=raw["Owner"]["id"],
+            custom_fields={
+                field["name"]: field["values"][0] if field["values"] else ""
+                for field in raw["CustomFields"]
+            },
+            history=tuple(_history(client, ticket_id)),
+        )
+
+    def read_tickets(self) -> list[Ticket]:
+        """Read every ticket of the queue, by number."""
+        found = self.requester.search(queue=QUEUE, order="id")
+        return [self.read_ticket(int(item["id"])) for item in found]
+
+    def _make_database(self) -> None:
+        # Through SQLite's backup, for the machine's own server may be writing to the file.
+        with sqlite3.connect(EMPTY_DATABASE) as source, sqlite3.connect(self.database) as target:
+            source.backup(target)
+        tokens = json.loads(self._run_script("seed.pl").splitlines()[-1])
+        self.gateway_token = tokens["gateway_token"]
+        self.requester_token = tokens["requester_token"]
+
+    def _environment(self, **more: str) -> dict[str, str]:
+        return {**os.environ, "RT_SITE_CONFIG_DIR": str(self.folder / "site-config.d"), **more}
+
+    def _run_script(self, name: str, **environment: str) -> str:
+        done = subprocess.run(
+            ["perl", SCRIPTS / name],
+            env=self._environment(**environment),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{name} failed: {done.stderr[-2000:]}")
+        return done.stdout
+
+
+def _history(client: rt.rest2.Rt, ticket_id: int) -> Iterator[Transaction]:
+    listed = client.get_ticket_history(ticket_id)
+    for item in sorted(listed, key=lambda one: int(one["id"])):
+        raw = client.get_transaction(item["id"])
+        yield Transaction(
+            id=int(item["id"]),
+            type=raw["Type"],
+            creator=raw["Creator"]["id"],
+            created=raw["Created"],
+            field=raw.get("Field") or None,
+            old_value=raw.get("OldValue"),
+            new_value=raw.get("NewValue"),
+            content=_content(client, raw) if raw["Type"] in ("Comment", "Correspond") else "",
+        )
+
+
+def _content(client: rt.rest2.Rt, transaction: Mapping[str, Any]) -> str:
+    for link in transaction.get("_hyperlinks", ()):
+        if link.get("ref") != "attachment":
+            continue
+        attachment = client.get_attachment(link["_url"].rsplit("/", 1)[1])
+        if attachment.get("ContentType", "").startswith("text/"):
+            text = attachment["Content"]
+            return text.decode() if isinstance(text, bytes) else str(text)
+    return ""
