@@ -21,9 +21,13 @@ Lane = tuple[str, str]
 
 
 class Site:
-    """Open state, by id. Treat everything but `apply` as read-only."""
+    """Open state, by id. Read-only to all but the journal that owns it.
+
+    epoch: grows when the journal lost a change and took the state of its disk instead.
+    """
 
     def __init__(self) -> None:
+        self.epoch = 0
         self.cases: dict[str, Case] = {}
         self.by_key: dict[tuple[str, str], str] = {}
         self.assignments: dict[str, Assignment] = {}
@@ -57,6 +61,20 @@ class Site:
                 self.faults[fault.id] = fault
         self.cursors.update(change.cursors)
         self.seen.update(change.seen)
+
+    def take(self, other: "Site") -> None:
+        """Become what `other` is, in place. Called by the journal only, after a lost change."""
+        self.epoch += 1
+        for name, mine in vars(self).items():
+            if name != "epoch":
+                mine.clear()
+                mine.update(vars(other)[name])
+        self.touched_lanes.update(self.lanes)
+
+    def forget_seen(self, now: datetime) -> None:
+        """Drop webhook ids that need not be remembered any longer. Called by the journal only."""
+        for expired in [key for key, until in self.seen.items() if until < now]:
+            del self.seen[expired]
 
     def _apply_case(self, case: Case) -> None:
         if case.state is CaseState.QUEUED:

@@ -1,9 +1,9 @@
-"""The journal: all the state there is. One writer; a change is durable when `commit` returns."""
+"""The journal: all the state there is. One writer; a change is durable when `commit` is done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from dragoman.domain.case import Case
 from dragoman.domain.change import Change, Entry
@@ -15,16 +15,23 @@ from dragoman.domain.site import Site
 Row = Case | Assignment | Delivery | Entry | Robot
 RowT = TypeVar("RowT", Case, Assignment, Delivery, Entry, Robot)
 
+COLUMNS: Final[Mapping[type, frozenset[str]]] = {
+    Case: frozenset({"id", "desk", "external_id", "number", "state", "kind"}),
+    Assignment: frozenset({"order_id", "case_id", "robot_id", "state", "desk", "external_id"}),
+    Delivery: frozenset({"id", "target", "lane", "case_id", "order_id", "state"}),
+    Entry: frozenset({"seq", "action", "case_id", "order_id", "robot_id", "desk"}),
+    Robot: frozenset({"id", "fleet", "bound"}),
+}
+"""What `Find.where` may name, by type of row. An assignment knows its case's identity too."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Find:
     """What to look up in the whole history, closed cases included.
 
-    where: column → wanted value, or several wanted values. Columns by type of row:
-    Case: id, desk, external_id, number, state, kind; Assignment: order_id, case_id, robot_id,
-    state; Delivery: id, target, lane, case_id, order_id, state; Entry: seq, action, case_id,
-    order_id, robot_id, desk; Robot: id, fleet, bound.
+    where: column → wanted value, or several wanted values; see COLUMNS.
     after: the `next` of the page before, "" for the first. newest_first: by creation.
+    since: only rows created then or later (a robot has no such time: Permanent).
     """
 
     where: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
@@ -69,13 +76,19 @@ class Journal(Protocol):
         """The working set, with every change that `commit` has taken, durable or under way."""
         ...
 
-    async def commit(self, change: Change) -> int:
-        """Apply a change to the site at once, and return when it is durable.
+    def commit(self, change: Change) -> Awaitable[int]:
+        """Apply a change to the site at once, and be done when it is durable.
 
-        Changes become durable in the order of the calls, several in one disk sync. Returns the
-        seq of the last entry. Raises JournalUnavailable if the change could not be made durable;
-        then it, and every change called after it and not yet durable, has no effect at all and
-        the site is as the disk has it.
+        The call itself applies the change, not the awaiting. So a step reads the site, computes
+        and calls `commit` without awaiting in between; one that had to await (the solver) looks
+        at `site.epoch` and at what it decided about again before it commits.
+
+        Changes become durable in the order of the calls, several in one disk sync. Gives the seq
+        of the last entry. An empty change waits for all changes before it. Raises, when awaited,
+        JournalUnavailable if the change could not be made durable; then it, and every change
+        called after it and not yet durable, has no effect at all, and the site is as the disk
+        has it (`site.epoch` has grown). Raises Permanent, with no effect on anything, if a value
+        can't be written (not JSON-ready).
         """
         ...
 
