@@ -82,8 +82,9 @@ class Case:
 
     due_at: when the present state ends by itself (G3: every state but CLOSED has one); what
     happens then depends on the state alone. excluded: robot id → why not that robot again.
-    order_id: the order of the present attempt, or "". asked: what a person or the desk wants
-    once the robot has stopped (see lifecycle). trace_id: 32 hex digits (W3C trace context).
+    order_id: the order of the present attempt, or "". attempts counts them all, so that order ids
+    never repeat; forgiven: those before a person's release, which no longer count against the
+    limit. trace_id: 32 hex digits (W3C trace context).
     """
 
     id: str
@@ -101,10 +102,12 @@ class Case:
     since: datetime
     due_at: datetime | None
     version: str = ""
+    desk_updated_at: datetime | None = None
     due_by: datetime | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     order_id: str = ""
     attempts: int = 0
+    forgiven: int = 0
     excluded: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
     outcome: CaseState | None = None

@@ -100,7 +100,8 @@ class Assignment:
     """One attempt: this case, by this robot, under this order id.
 
     The row that answers which ticket was which robot order, forwards and backwards. sends: how
-    often the order was handed to the broker. cancel_id: the id of our cancelOrder action once it
+    often the order was handed to the broker. expected_s: how long the mission should take. parcel: the message as first
+    composed, so that a repeat has identical bytes. cancel_id: the id of our cancelOrder action once it
     went out. then: what becomes of the case after STOPPING. All times by the gateway's clock.
     """
 
@@ -111,6 +112,8 @@ class Assignment:
     state: AssignmentState
     order: Order
     assigned_at: datetime
+    expected_s: float = 120.0
+    parcel: Mapping[str, object] = field(default_factory=dict)
     sends: int = 0
     cancels: int = 0
     sent_at: datetime | None = None

@@ -143,7 +143,8 @@ class Robot:
     bound: the order id that this robot is bound to, "" when it is free for work. dialect: the
     protocol version spoken ("2.0.0"). capabilities: action types it can do; empty means unknown,
     and is taken as everything. headers: topic kind → last headerId that we sent on it.
-    quarantined, banned: the reason while no work may be given to it. interval_s: the learned time
+    quarantined, banned: the reason while no work may be given to it. rests_until: it did not answer
+    an order, so it gets none before that. interval_s: the learned time
     between states. jobs: how many orders it has finished, for fairness.
     """
 
@@ -160,6 +161,7 @@ class Robot:
     headers: Mapping[str, int] = field(default_factory=dict)
     quarantined: str = ""
     banned: str = ""
+    rests_until: datetime | None = None
     interval_s: float = 30.0
     jobs: int = 0
     faults: Mapping[str, str] = field(default_factory=dict)

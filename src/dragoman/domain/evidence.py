@@ -1,0 +1,166 @@
+"""What a robot's state says about the order that it is bound to. Pure reading, no decisions.
+
+Called by flow/track for every fresh state of a bound robot. Sources: VDA 5050 2.1, 6.6 (orders),
+6.10 (state), 6.8.2 (cancelOrder) and what real vehicles do (docs/reference/vehicles-seen.md).
+"""
+
+from dragoman.domain import events as on
+from dragoman.domain.order import Assignment, AssignmentState
+from dragoman.domain.robot import ActionReport, RobotError, RobotReport
+
+TERMINAL = frozenset({"FINISHED", "FAILED"})
+REJECTIONS = frozenset(
+    {
+        "ordererror",
+        "orderupdateerror",
+        "norouteerror",
+        "validationerror",
+        "validation",
+        "unsupportedparameter",
+        "invalidorder",
+    }
+)
+"""Error types of 2.x by which a vehicle rejects an order, in lower case."""
+WITHOUT_ORDERS = frozenset({"MANUAL", "SERVICE", "TEACHIN"})
+"""Operating modes in which a vehicle drops its order (6.10.5)."""
+
+
+def read(report: RobotReport, before: RobotReport | None, attempt: Assignment) -> on.Event | None:
+    """The event that this state means for the attempt, or None.
+
+    before: the robot's state before this one, to tell what is new.
+    """
+    if report.order_id == attempt.order_id:
+        return _holding(report, before, attempt)
+    return _without(report, before, attempt)
+
+
+def _holding(
+    report: RobotReport, before: RobotReport | None, attempt: Assignment
+) -> on.Event | None:
+    """The robot echoes our order."""
+    ours = [action for action in report.actions if action.id in attempt.order.action_ids]
+    failed = [action for action in ours if action.status == "FAILED"]
+    if _over(report, ours):
+        return _outcome(report, attempt, ours, failed)
+    fatal = [error for error in report.errors if error.level == "FATAL"]
+    if fatal and attempt.state is not AssignmentState.STOPPING:
+        return on.WorkFailed(order_id=attempt.order_id, reason=_told(fatal), over=False)
+    if report.mode in WITHOUT_ORDERS and attempt.state is not AssignmentState.STOPPING:
+        reason = f"it was switched to {report.mode}"
+        return on.WorkFailed(order_id=attempt.order_id, reason=reason, over=False)
+    moving = report.driving or any(action.status not in {"WAITING"} for action in ours)
+    if moving or report.last_sequence_id > 0:
+        if attempt.state is not AssignmentState.EXECUTING:
+            return on.Started(order_id=attempt.order_id)
+        if before is not None and _marks(before) != _marks(report):
+            return on.Progressed(order_id=attempt.order_id, where=_where(report))
+        return None
+    if attempt.state not in {AssignmentState.ACCEPTED, AssignmentState.EXECUTING}:
+        return on.Accepted(order_id=attempt.order_id)
+    return None
+
+
+def _over(report: RobotReport, ours: list[ActionReport]) -> bool:
+    """Nothing of our order is left to do, instant actions aside."""
+    return (
+        not report.nodes_left
+        and not report.edges_left
+        and not report.driving
+        and all(action.status in TERMINAL for action in ours)
+    )
+
+
+def _outcome(
+    report: RobotReport,
+    attempt: Assignment,
+    ours: list[ActionReport],
+    failed: list[ActionReport],
+) -> on.Event:
+    """How an order that is over went: done, stopped by us, or failed."""
+    done = {action.id for action in ours if action.status == "FINISHED"}
+    last = 2 * (len(attempt.order.stops) - 1)
+    arrived = report.last_sequence_id >= last
+    if arrived and not failed and (done == attempt.order.action_ids or not ours):
+        result = "; ".join(a.result for a in ours if a.result)
+        return on.Finished(order_id=attempt.order_id, result=result)
+    stopping = attempt.state in {AssignmentState.STOPPING, AssignmentState.UNCERTAIN}
+    if stopping:
+        cancel = _cancelled(report, attempt)
+        proof = cancel or f"Robot {report.robot_id} shows the order as ended"
+        return on.Stopped(order_id=attempt.order_id, proof=proof)
+    told = _told([e for e in report.errors if _about(e, attempt)] or list(report.errors))
+    failures = "; ".join(f"action {a.type or a.id} failed {a.result}".strip() for a in failed)
+    reason = ", ".join(part for part in (failures, told) if part) or "ended before its last node"
+    return on.WorkFailed(order_id=attempt.order_id, reason=reason)
+
+
+def _without(
+    report: RobotReport, before: RobotReport | None, attempt: Assignment
+) -> on.Event | None:
+    """The robot shows another order, or none."""
+    had = attempt.accepted_at is not None
+    cancel = _cancelled(report, attempt)
+    if cancel:
+        return on.Stopped(order_id=attempt.order_id, proof=cancel)
+    if not had:
+        known = set(before.errors) if before is not None else set()
+        rejection = [e for e in report.errors if _rejects(e, attempt, known)]
+        if rejection:
+            return on.Refused(order_id=attempt.order_id, reason=_told(rejection))
+    if attempt.state is AssignmentState.UNCERTAIN:
+        return on.Returned(order_id=attempt.order_id)
+    if had and attempt.state is not AssignmentState.STOPPING:
+        shown = f"shows order {report.order_id!r}" if report.order_id else "shows no order"
+        return on.Lost(order_id=attempt.order_id, reason=f"it {shown}, mode {report.mode}")
+    return None
+
+
+def _cancelled(report: RobotReport, attempt: Assignment) -> str:
+    """The robot's word on our cancelOrder, or "" if it has not given any.
+
+    FAILED means that it had no order to cancel (2.1, 6.8.2), which proves as much.
+    """
+    if not attempt.cancel_id:
+        return ""
+    for action in report.actions:
+        if action.id == attempt.cancel_id and action.status in TERMINAL:
+            return f"Robot {report.robot_id} reports cancelOrder {action.status}"
+    for error in report.errors:
+        values = {value for _, value in error.references}
+        if error.type.lower() == "noordertocancel" and attempt.cancel_id in values:
+            return f"Robot {report.robot_id} reports noOrderToCancel"
+    return ""
+
+
+def _rejects(error: RobotError, attempt: Assignment, known: set[RobotError]) -> bool:
+    if _about(error, attempt):
+        return True
+    return error.type.lower() in REJECTIONS and error not in known and not error.references
+
+
+def _about(error: RobotError, attempt: Assignment) -> bool:
+    return any(
+        key.lower() == "orderid" and value == attempt.order_id for key, value in error.references
+    )
+
+
+def _told(errors: list[RobotError]) -> str:
+    return "; ".join(
+        f"{error.type}: {error.description}" if error.description else error.type
+        for error in errors
+    )
+
+
+def _marks(report: RobotReport) -> tuple[object, ...]:
+    return (
+        report.last_sequence_id,
+        report.nodes_left,
+        tuple((action.id, action.status) for action in report.actions),
+    )
+
+
+def _where(report: RobotReport) -> str:
+    actions = ", ".join(f"{action.type or action.id} {action.status}" for action in report.actions)
+    node = report.last_node_id or "on its way"
+    return f"{node}, {actions}" if actions else node

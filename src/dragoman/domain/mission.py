@@ -1,0 +1,92 @@
+"""From a case to an order: the mission of its kind, the place it names, the robot's position.
+
+Called by flow/assign. The order is a full base (every node released), the first node being where
+the robot stands, since stitching confuses real vehicles (docs/reference/vehicles-seen.md).
+"""
+
+from collections.abc import Mapping
+
+from dragoman.domain.case import Case
+from dragoman.domain.errors import BadInput
+from dragoman.domain.order import Action, Order, Place, Stop
+from dragoman.domain.policy import Mission
+from dragoman.domain.robot import RobotReport
+
+
+def place_of(case: Case, locations: Mapping[str, Place]) -> Place:
+    """The place that the case's location names, in any case and spacing.
+
+    Raises BadInput naming the location and the nearest known ones if there is none.
+    """
+    place = locations.get(case.location) or locations.get(normal(case.location))
+    if place is None:
+        known = ", ".join(sorted({p.node_id for p in locations.values()})[:8])
+        raise BadInput(
+            "no place of the map has this name",
+            field="location",
+            value=case.location,
+            mend=f"add it under [locations] or edit the case; some known nodes: {known}",
+        )
+    return place
+
+
+def normal(name: str) -> str:
+    """A location's name, blind to case and spacing."""
+    return " ".join(name.casefold().split())
+
+
+def plan(
+    case: Case, mission: Mission, place: Place, report: RobotReport, order_id: str
+) -> Order:
+    """The order for this robot: from where it stands to the place, with the mission's actions."""
+    values = _values(case)
+    actions = tuple(
+        Action(
+            id=f"{order_id}-a{number}",
+            type=template.type,
+            blocking=template.blocking,
+            parameters={
+                name: fill(text, values) for name, text in template.parameters.items()
+            },
+        )
+        for number, template in enumerate(mission.actions, start=1)
+    )
+    here = _here(report, place)
+    goal = Stop(place=place, actions=actions)
+    stops = (goal,) if here.node_id == place.node_id else (Stop(place=here), goal)
+    return Order(id=order_id, case_id=case.id, robot_id=report.robot_id, stops=stops)
+
+
+def _here(report: RobotReport, place: Place) -> Place:
+    """The node the robot stands on, at its own position; the goal's map if it tells none."""
+    position = report.position
+    if position is None:
+        return Place(node_id=report.last_node_id or "start", x=0.0, y=0.0, map_id=place.map_id)
+    node = report.last_node_id or "start"
+    return Place(node_id=node, x=position.x, y=position.y, map_id=position.map_id)
+
+
+def _values(case: Case) -> dict[str, str]:
+    return {
+        "case": case.id,
+        "number": case.number,
+        "title": case.title,
+        "location": case.location,
+        "priority": str(case.priority),
+        **{f"field.{name}": value for name, value in case.fields.items()},
+    }
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """The template with each `{name}` replaced; names are plain keys, checked at start."""
+    out: list[str] = []
+    rest = template
+    while rest:
+        head, brace, tail = rest.partition("{")
+        out.append(head)
+        name, close, after = tail.partition("}")
+        if not brace:
+            break
+        out.append(values.get(name, "") if close else brace + tail)
+        rest = after if close else ""
+    return "".join(out)
