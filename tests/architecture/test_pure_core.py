@@ -20,8 +20,8 @@ BLOCKED_IMPORT = Path(__file__).with_name("import_blocked.py")
 CALM = {
     "__future__", "abc", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses",
     "datetime", "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "hmac", "heapq",
-    "itertools", "json", "math", "operator", "re", "statistics", "string", "textwrap", "types",
-    "typing", "unicodedata", "urllib.parse", "zoneinfo",
+    "itertools", "json", "math", "operator", "re", "reprlib", "statistics", "string", "textwrap",
+    "types", "typing", "unicodedata", "urllib.parse", "zoneinfo",
 }  # fmt: skip
 # Calm modules have restless corners: what asks for the present time.
 RESTLESS_CALLS = {"now", "utcnow", "today"}
