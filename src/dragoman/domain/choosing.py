@@ -79,7 +79,7 @@ def pool(
     return Pool(candidates=candidates, excluded=excluded)
 
 
-def unfit(  # noqa: PLR0911 - one line per hard filter
+def unfit(  # noqa: C901 - one line per hard filter
     robot: Robot, report: RobotReport | None, now: datetime, policy: Policy, weights: Weights
 ) -> str:
     """Why this robot may get nothing now, or "" if it may."""

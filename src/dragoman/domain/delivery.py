@@ -147,9 +147,7 @@ def dropped(delivery: Delivery, reason: str, now: datetime) -> Delivery:
             value=delivery.state,
             mend="only a queued or dead delivery can be dropped",
         )
-    return replace(
-        delivery, state=DeliveryState.FAILED, next_at=None, reason=reason, ended_at=now
-    )
+    return replace(delivery, state=DeliveryState.FAILED, next_at=None, reason=reason, ended_at=now)
 
 
 class BreakerState(StrEnum):

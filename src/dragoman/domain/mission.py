@@ -35,9 +35,7 @@ def normal(name: str) -> str:
     return " ".join(name.casefold().split())
 
 
-def plan(
-    case: Case, mission: Mission, place: Place, report: RobotReport, order_id: str
-) -> Order:
+def plan(case: Case, mission: Mission, place: Place, report: RobotReport, order_id: str) -> Order:
     """The order for this robot: from where it stands to the place, with the mission's actions."""
     values = _values(case)
     actions = tuple(
@@ -45,9 +43,7 @@ def plan(
             id=f"{order_id}-a{number}",
             type=template.type,
             blocking=template.blocking,
-            parameters={
-                name: fill(text, values) for name, text in template.parameters.items()
-            },
+            parameters={name: fill(text, values) for name, text in template.parameters.items()},
         )
         for number, template in enumerate(mission.actions, start=1)
     )

@@ -99,10 +99,11 @@ LIVE = frozenset(
 class Assignment:
     """One attempt: this case, by this robot, under this order id.
 
-    The row that answers which ticket was which robot order, forwards and backwards. sends: how
-    often the order was handed to the broker. expected_s: how long the mission should take. parcel: the message as first
-    composed, so that a repeat has identical bytes. cancel_id: the id of our cancelOrder action once it
-    went out. then: what becomes of the case after STOPPING. All times by the gateway's clock.
+    The row that answers which ticket was which robot order, forwards and backwards. sends, cancels:
+    how often the order and its cancelOrder went out. expected_s: how long the mission should take.
+    parcel: the message as first composed, so that a repeat has identical bytes. cancel_id: the id
+    of our cancelOrder action, once one was made. then: what becomes of the case after STOPPING.
+    All times by the gateway's clock.
     """
 
     order_id: str

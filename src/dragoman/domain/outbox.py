@@ -90,12 +90,20 @@ class Draft:
             event = Confirmed(how="nothing has to be told to the desk")
             self.add(advance(done.job, event, self.now, self.policy))
 
+    def ask(self, robot_id: str, not_after: datetime) -> None:
+        """Ask a robot how it is. Raises Permanent if its dialect has no such question."""
+        robot = self.robot(robot_id)
+        composed = self.outlets.ask_state(f"ask-{self.new_id()}", robot, self.now)
+        self._to_robot(robot, composed, "ask", None, not_after)
+
     def change(self) -> Change:
-        """The transaction."""
+        """The transaction. An attempt that no step changed is left out."""
+        known = self.site.assignments
+        attempts = [step.job.assignment for step in self.steps if step.job.assignment]
         return Change(
             entries=tuple(self.entries),
             cases=tuple(step.job.case for step in self.steps),
-            assignments=tuple(s.job.assignment for s in self.steps if s.job.assignment),
+            assignments=tuple(a for a in attempts if known.get(a.order_id) is not a),
             robots=tuple(self.robots.values()),
             deliveries=tuple(self.deliveries),
         )
@@ -109,9 +117,7 @@ class Draft:
                 return attempt, self._tell(effect.status)
             case Bind():
                 robot = self.robot(effect.robot_id)
-                self.robots[robot.id] = replace(
-                    robot, bound=effect.order_id, bound_since=self.now
-                )
+                self.robots[robot.id] = replace(robot, bound=effect.order_id, bound_since=self.now)
             case Free():
                 self._free(effect)
             case Withdraw():
@@ -121,9 +127,7 @@ class Draft:
                 return self._order(effect, step, attempt), False
             case PublishCancel():
                 robot = self.robot(effect.robot_id)
-                composed = self.outlets.cancel(
-                    effect.order_id, effect.action_id, robot, self.now
-                )
+                composed = self.outlets.cancel(effect.order_id, effect.action_id, robot, self.now)
                 self._to_robot(robot, composed, "cancel", step, effect.not_after)
         return attempt, False
 
@@ -152,13 +156,14 @@ class Draft:
         return None if attempt is None else replace(attempt, parcel=composed.payload)
 
     def _to_robot(
-        self, robot: Robot, composed: Composed, verb: str, step: Step, not_after: datetime
+        self, robot: Robot, composed: Composed, verb: str, step: Step | None, not_after: datetime
     ) -> None:
         if composed.header:
             count = robot.headers.get(composed.header, 0) + 1
             headers = {**robot.headers, composed.header: count}
             self.robots[robot.id] = replace(robot, headers=headers)
-        case, attempt = step.job.case, step.job.assignment
+        job = step.job if step is not None else None
+        attempt = job.assignment if job is not None else None
         self.deliveries.append(
             Delivery(
                 id=self.new_id(),
@@ -167,9 +172,9 @@ class Draft:
                 verb=verb,
                 payload=composed.payload,
                 created_at=self.now,
-                case_id=case.id,
+                case_id=job.case.id if job else "",
                 order_id=attempt.order_id if attempt else "",
-                trace_id=case.trace_id,
+                trace_id=job.case.trace_id if job else "",
                 not_after=not_after,
             )
         )

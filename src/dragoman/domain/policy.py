@@ -5,6 +5,7 @@ five seconds of silence mean that it did not take it.
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from dragoman.domain.errors import BadInput
 
@@ -46,7 +47,7 @@ class Policy:
     def __post_init__(self) -> None:
         """Raise BadInput if the deadlines contradict each other."""
         ladder = (0.0, *self.repeat_after, self.accept_within)
-        if any(b <= a for a, b in zip(ladder, ladder[1:], strict=False)):
+        if any(b <= a for a, b in pairwise(ladder)):
             raise BadInput(
                 "the repeats of an order must come one after the other, before it is taken back",
                 field="policy.repeat_after",

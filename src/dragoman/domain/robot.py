@@ -144,8 +144,8 @@ class Robot:
     protocol version spoken ("2.0.0"). capabilities: action types it can do; empty means unknown,
     and is taken as everything. headers: topic kind → last headerId that we sent on it.
     quarantined, banned: the reason while no work may be given to it. rests_until: it did not answer
-    an order, so it gets none before that. interval_s: the learned time
-    between states. jobs: how many orders it has finished, for fairness.
+    an order, so it gets none before that. interval_s: the longest
+    time between its states (VDA 5050: 30). jobs: how many orders it has finished, for fairness.
     """
 
     id: str

@@ -24,7 +24,7 @@ from dragoman.domain.policy import Policy
 __all__ = ["Job", "Step", "advance", "open_case", "reject"]
 
 
-def advance(job: Job, event: on.Event, now: datetime, policy: Policy) -> Step:  # noqa: PLR0911, C901, PLR0912 - one flat table of events reads better than a registry
+def advance(job: Job, event: on.Event, now: datetime, policy: Policy) -> Step:  # noqa: C901, PLR0912 - one flat table of events reads better than a registry
     """The step that `event` makes, at `now` (aware, UTC)."""
     match event:
         case on.Edited():

@@ -106,7 +106,9 @@ def _still_stopping(job: Job, attempt: Assignment, now: datetime, policy: Policy
         data={"reason": reason},
     )
     return Step(
-        job=unsure, entries=(entry(unsure, note, now),), effects=(tell(unsure, Told.UNCERTAIN, now),)
+        job=unsure,
+        entries=(entry(unsure, note, now),),
+        effects=(tell(unsure, Told.UNCERTAIN, now),),
     )
 
 
@@ -126,4 +128,3 @@ def _remind(job: Job, now: datetime, policy: Policy) -> Step:
     return Step(
         job=moved, entries=(entry(moved, note, now),), effects=(tell(moved, Told.REMINDER, now),)
     )
-

@@ -25,7 +25,9 @@ from dragoman.domain.order import Assignment, AssignmentState, Then
 from dragoman.domain.policy import Policy
 from dragoman.domain.status import Told
 
-RUNNING = frozenset({CaseState.ASSIGNED, CaseState.ORDERED, CaseState.ACCEPTED, CaseState.EXECUTING})
+RUNNING = frozenset(
+    {CaseState.ASSIGNED, CaseState.ORDERED, CaseState.ACCEPTED, CaseState.EXECUTING}
+)
 
 
 def chosen(job: Job, event: on.Chosen, now: datetime, policy: Policy) -> Step:
@@ -196,9 +198,7 @@ def work_failed(job: Job, event: on.WorkFailed, now: datetime, policy: Policy) -
         return stopped(job, proof, now, policy)
     data = {"reason": event.reason}
     if not event.over:
-        note = Note(
-            action="case.stopping", text=f"Stopping the robot: {event.reason}.", data=data
-        )
+        note = Note(action="case.stopping", text=f"Stopping the robot: {event.reason}.", data=data)
         return stop(job, attempt, Then.HOLD, now, policy, note)
     note = Note(
         action="case.failed", text=f"Robot {attempt.robot_id} failed: {event.reason}.", data=data
@@ -232,7 +232,10 @@ def refused(job: Job, event: on.Refused, now: datetime, policy: Policy) -> Step:
     attempt = job.live(event.order_id)
     if attempt is None or attempt.state in {AssignmentState.ACCEPTED, AssignmentState.EXECUTING}:
         return nothing(job)
-    if job.case.state in {CaseState.STOPPING, CaseState.UNCERTAIN} and attempt.then is not Then.REQUEUE:
+    if (
+        job.case.state in {CaseState.STOPPING, CaseState.UNCERTAIN}
+        and attempt.then is not Then.REQUEUE
+    ):
         proof = on.Stopped(order_id=event.order_id, proof=event.reason)
         return stopped(job, proof, now, policy)
     step = requeue(job, attempt, event.reason, now, policy)
@@ -284,7 +287,7 @@ def stopped(job: Job, event: on.Stopped, now: datetime, policy: Policy) -> Step:
         case Then.HOLD:
             note = Note(action="case.held", text=attempt.reason, actor=event.actor, data=data)
             step = hold_case(job, now, policy, note)
-        case Then.REQUEUE:
+        case _:
             step = requeue(job, attempt, attempt.reason, now, policy)
     return release_robot(
         step, attempt, AssignmentState.STOPPED, now, rest=attempt.accepted_at is None

@@ -141,9 +141,7 @@ def hold_case(job: Job, now: datetime, policy: Policy, note: Note) -> Step:
     """The case waits for a person, with the reason; it asks again at growing intervals."""
     case = enter(job.case, CaseState.HELD, now, after(now, policy.remind_in(0)), note.text)
     held = replace(job, case=replace(case, order_id=""))
-    return Step(
-        job=held, entries=(entry(job, note, now),), effects=(tell(held, Told.HELD, now),)
-    )
+    return Step(job=held, entries=(entry(job, note, now),), effects=(tell(held, Told.HELD, now),))
 
 
 def end(job: Job, state: CaseState, told: Told, now: datetime, policy: Policy, note: Note) -> Step:
@@ -160,13 +158,13 @@ def end(job: Job, state: CaseState, told: Told, now: datetime, policy: Policy, n
 
 def reject(job: Job, now: datetime, policy: Policy, reason: str) -> Step:
     """The case can't be taken at all (no such mission): the desk is told why."""
-    note = Note(
-        action="case.rejected", text=f"Rejected: {reason}.", data={"reason": reason}
-    )
+    note = Note(action="case.rejected", text=f"Rejected: {reason}.", data={"reason": reason})
     return end(job, CaseState.REJECTED, Told.REJECTED, now, policy, note)
 
 
-def stop(job: Job, attempt: Assignment, then: Then, now: datetime, policy: Policy, note: Note) -> Step:
+def stop(
+    job: Job, attempt: Assignment, then: Then, now: datetime, policy: Policy, note: Note
+) -> Step:
     """Take the order back: withdraw what still waits, send cancelOrder, wait for the robot's word.
 
     Already stopping: only the intention changes, and only towards the more final one.

@@ -1,0 +1,218 @@
+"""Step 1: a desk's record becomes a case, an edit, or a calling-off. Exactly once.
+
+Called by the runtime's poller with pages, by the web's webhook route with notices, by the courier
+for records that a webhook only pointed at, and by replays of dead letters. What can't be read
+becomes a dead letter with its raw text; nothing is dropped.
+"""
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from dragoman.domain.case import ENDED, Case, CaseDraft, CaseState, DeskPhase
+from dragoman.domain.change import Change, Entry, merged
+from dragoman.domain.delivery import Delivery, DeliveryState, dropped
+from dragoman.domain.errors import BadInput
+from dragoman.domain.events import CalledOff, Edited
+from dragoman.domain.lifecycle import Job, Step, open_case, reject
+from dragoman.domain.lifecycle.step import Note, queue
+from dragoman.domain.mapping import Incoming, differs
+from dragoman.domain.status import Told
+from dragoman.flow.kit import Kit
+from dragoman.ports.desk import DeskPage, DeskRecord
+from dragoman.ports.journal import Find
+
+REMEMBERED = 20_000
+"""How many closed cases are remembered by key, to spare a look-up when the desk repeats them."""
+
+
+class Taken(StrEnum):
+    """What became of a record."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    KNOWN = "known"
+    IGNORED = "ignored"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """One desk's way in. unknown_kind: what happens to kinds without a mission."""
+
+    kit: Kit
+    desk: str
+    mapping: Incoming
+    kinds: frozenset[str]
+    reject_unknown: bool = False
+    closed: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+    async def page(self, page: DeskPage) -> Mapping[Taken, int]:
+        """Take a whole page, and then its cursor: the cursor never runs ahead of its records."""
+        counts: dict[Taken, int] = {}
+        for record in page.records:
+            taken, change = await self.record(record)
+            counts[taken] = counts.get(taken, 0) + 1
+            if change:
+                self.kit.journal.commit(change)
+        changes = [self.unreadable(raw, raw, reason) for raw, reason in page.unreadable]
+        if self.kit.site.cursors.get(self.desk) != page.cursor:
+            changes.append(Change(cursors={self.desk: page.cursor}))
+        final = merged(*changes)
+        if final:
+            await self.kit.journal.commit(final)
+        return counts
+
+    async def record(self, record: DeskRecord) -> tuple[Taken, Change]:
+        """What a record means now. Commit the change before awaiting anything else."""
+        if self._is_closed_or_open(record.external_id) is None:
+            await self._look_up(record.external_id)
+        known = self.kit.site.case_of(self.desk, record.external_id)
+        if known is None and record.external_id in self.closed:
+            return Taken.KNOWN, Change()
+        if known is not None and known.version == record.version:
+            return Taken.KNOWN, Change()
+        try:
+            wanted = self.mapping.wanted(record.raw)
+            draft = self.mapping.draft(
+                record.external_id, record.version, record.updated_at, record.raw
+            )
+        except BadInput as error:
+            return Taken.UNREADABLE, self._bad_record(record, error)
+        if known is not None:
+            return self._again(known, draft, wanted)
+        if not wanted or draft.phase is not DeskPhase.OPEN:
+            return Taken.IGNORED, Change()
+        return Taken.NEW, merged(self._open(draft, record), self._readable_now(record))
+
+    def seen(self, delivery_id: str, keep: timedelta = timedelta(hours=24)) -> Change | None:
+        """The mark that this webhook delivery was taken, or None if it was already."""
+        key = f"{self.desk}:{delivery_id}"
+        if key in self.kit.site.seen:
+            return None
+        return Change(seen={key: self.kit.clock.now() + keep})
+
+    def fetch(self, external_id: str) -> Change:
+        """Put it on record that this record has to be read; the courier does it."""
+        lane = f"fetch:{external_id}"
+        target = f"desk:{self.desk}"
+        waiting = self.kit.site.lanes.get((target, lane), {})
+        if any(d.state is DeliveryState.QUEUED and not d.attempts for d in waiting.values()):
+            return Change()
+        delivery = Delivery(
+            id=self.kit.clock.new_id(),
+            target=target,
+            lane=lane,
+            verb="fetch",
+            payload={"external_id": external_id},
+            created_at=self.kit.clock.now(),
+        )
+        return Change(deliveries=(delivery,))
+
+    def unreadable(self, lane: str, raw: str, reason: str) -> Change:
+        """Keep something that could not be read as a dead letter. One per lane and content."""
+        target = f"intake:{self.desk}"
+        lane = lane[:200] or "unknown"
+        known = self.kit.site.lanes.get((target, lane), {})
+        if any(d.payload.get("raw") == raw for d in known.values()):
+            return Change()
+        now = self.kit.clock.now()
+        letter = Delivery(
+            id=self.kit.clock.new_id(),
+            target=target,
+            lane=lane,
+            verb="case",
+            payload={"raw": raw},
+            created_at=now,
+            state=DeliveryState.DEAD,
+            reason=reason,
+        )
+        note = Entry(
+            action="intake.unreadable",
+            at=now,
+            text=f"A record of {self.desk} can't be read: {reason}",
+            desk=self.desk,
+            actor=f"desk:{self.desk}",
+            data={"delivery": letter.id, "reason": reason},
+        )
+        older = tuple(dropped(d, "a newer version came", now) for d in known.values())
+        return Change(deliveries=(*older, letter), entries=(note,))
+
+    def _is_closed_or_open(self, external_id: str) -> bool | None:
+        if self.kit.site.case_of(self.desk, external_id) is not None:
+            return False
+        return True if external_id in self.closed else None
+
+    async def _look_up(self, external_id: str) -> None:
+        """Ask the whole history whether the case was closed earlier."""
+        query = Find(where={"desk": self.desk, "external_id": external_id}, limit=1)
+        found = await self.kit.journal.find(Case, query)
+        if found.rows and found.rows[0].state is CaseState.CLOSED:
+            self.closed[external_id] = None
+            while len(self.closed) > REMEMBERED:
+                self.closed.popitem(last=False)
+
+    def _bad_record(self, record: DeskRecord, error: BadInput) -> Change:
+        raw = json.dumps(record.raw, ensure_ascii=False, sort_keys=True, default=str)
+        return self.unreadable(record.external_id, raw, str(error))
+
+    def _readable_now(self, record: DeskRecord) -> Change:
+        lane = self.kit.site.lanes.get((f"intake:{self.desk}", record.external_id[:200]), {})
+        now = self.kit.clock.now()
+        gone = tuple(
+            dropped(d, "the record was mended at the desk", now)
+            for d in lane.values()
+            if d.state is DeliveryState.DEAD
+        )
+        return Change(deliveries=gone)
+
+    def _open(self, draft: CaseDraft, record: DeskRecord) -> Change:
+        """A new case: received and queued, or rejected, in one transaction."""
+        now = self.kit.clock.now()
+        case = open_case(self.kit.clock.new_id(), self.desk, draft, self.kit.clock.trace_id(), now)
+        note = Entry(
+            action="case.received",
+            at=now,
+            text=f"{case.number} came from {self.desk}: {case.title}",
+            case_id=case.id,
+            desk=self.desk,
+            trace_id=case.trace_id,
+            actor=f"desk:{self.desk}",
+            data={
+                "opened_at": case.opened_at.isoformat(),
+                "updated_at": draft.updated_at.isoformat(),
+                "version": case.version,
+                "raw": record.raw,
+            },
+        )
+        out = self.kit.draft(now)
+        out.entries.append(note)
+        out.add(self._first_step(Job(case=case)))
+        return out.change()
+
+    def _first_step(self, job: Job) -> Step:
+        now, policy = self.kit.clock.now(), self.kit.policy
+        kind = job.case.kind
+        if self.reject_unknown and kind not in self.kinds:
+            known = ", ".join(sorted(self.kinds))
+            return reject(job, now, policy, f"kind {kind!r} is none of {known}")
+        note = Note(action="case.queued", text=f"{job.case.number} waits for a robot.")
+        return queue(job, now, policy, note, Told.QUEUED)
+
+    def _again(self, case: Case, draft: CaseDraft, wanted: bool) -> tuple[Taken, Change]:
+        """A record of an open case: news, or the echo of our own write."""
+        if case.desk_updated_at is not None and draft.updated_at < case.desk_updated_at:
+            return Taken.KNOWN, Change()
+        if case.state in ENDED:
+            return Taken.KNOWN, Change()
+        if draft.phase is not DeskPhase.OPEN or not wanted:
+            how = draft.phase.value if wanted else "taken from the robots"
+            event = CalledOff(reason=f"{how} at the desk", actor=f"desk:{self.desk}")
+            return Taken.CHANGED, self.kit.move(case.id, event)
+        changed = differs(case, draft)
+        if not changed:
+            return Taken.KNOWN, Change()
+        return Taken.CHANGED, self.kit.move(case.id, Edited(draft=draft, fields=changed))

@@ -1,0 +1,116 @@
+"""Step 7: what people decide about cases and deliveries, with their name and their reason.
+
+Called by the web API (and through it the CLI) and by the runtime for commands of feeds.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from dragoman.domain.change import Change, Entry, merged
+from dragoman.domain.delivery import Delivery, replayed
+from dragoman.domain.errors import Permanent
+from dragoman.domain.events import CalledOff, Event, Hold, Reassign, Release, Stopped
+from dragoman.flow.kit import Kit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Who decides, and why. Both end up in the journal and at the desk."""
+
+    actor: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        """Raise Permanent without a reason."""
+        if not self.reason.strip():
+            raise Permanent("a reason is needed", field="reason", mend="say why, in a few words")
+
+
+def _hold(decision: Decision, _: str) -> Event:
+    return Hold(reason=decision.reason, actor=decision.actor)
+
+
+def _release(decision: Decision, _: str) -> Event:
+    return Release(reason=decision.reason, actor=decision.actor)
+
+
+def _cancel(decision: Decision, _: str) -> Event:
+    return CalledOff(reason=decision.reason, actor=decision.actor)
+
+
+def _reassign(decision: Decision, _: str) -> Event:
+    return Reassign(reason=decision.reason, actor=decision.actor)
+
+
+def _confirm_stopped(decision: Decision, order_id: str) -> Event:
+    proof = f"{decision.actor} confirms that the robot stands still: {decision.reason}"
+    return Stopped(order_id=order_id, proof=proof, actor=decision.actor)
+
+
+ACTIONS: Mapping[str, Callable[[Decision, str], Event]] = {
+    "hold": _hold,
+    "release": _release,
+    "cancel": _cancel,
+    "reassign": _reassign,
+    "confirm-stopped": _confirm_stopped,
+}
+"""What can be done with a case, by the name that the API and the CLI use."""
+
+
+def act(kit: Kit, case_id: str, action: str, decision: Decision) -> Change:
+    """The change that an action on an open case makes. Raises Permanent if it means nothing now."""
+    job = kit.job(case_id)
+    if job is None:
+        raise Permanent("no open case has this id", field="case", value=case_id)
+    make = ACTIONS.get(action)
+    if make is None:
+        known = ", ".join(ACTIONS)
+        raise Permanent("no such action", field="action", value=action, mend=f"use {known}")
+    change = kit.move(case_id, make(decision, job.case.order_id))
+    if not change:
+        raise Permanent(
+            f"{action} means nothing for a case that is {job.case.state.value}",
+            field="action",
+            value=action,
+        )
+    return change
+
+
+def replay(
+    kit: Kit, delivery: Delivery, decision: Decision, payload: Mapping[str, object] | None = None
+) -> Change:
+    """A dead letter goes out again, edited or as it is. Raises Permanent if it isn't dead."""
+    again = replace(replayed(delivery, payload), reason="")
+    note = Entry(
+        action="delivery.replayed",
+        at=kit.clock.now(),
+        text=f"Replayed: {delivery.verb} to {delivery.target}: {decision.reason}",
+        case_id=delivery.case_id,
+        order_id=delivery.order_id,
+        trace_id=delivery.trace_id,
+        actor=decision.actor,
+        data={"delivery": delivery.id, "edited": payload is not None, "was": delivery.reason},
+    )
+    return Change(deliveries=(again,), entries=(note,))
+
+
+def ban(kit: Kit, robot_id: str, decision: Decision, *, lift: bool = False) -> Change:
+    """Take a robot out of service or back in. What it has at hand goes on."""
+    robot = kit.site.robots.get(robot_id)
+    if robot is None:
+        raise Permanent("no robot has this id", field="robot", value=robot_id)
+    changed = replace(
+        robot,
+        banned="" if lift else decision.reason,
+        quarantined="" if lift else robot.quarantined,
+    )
+    verb = "back in service" if lift else "out of service"
+    note = Entry(
+        action="robot.unbanned" if lift else "robot.banned",
+        at=kit.clock.now(),
+        text=f"Robot {robot_id} is {verb}: {decision.reason}",
+        robot_id=robot_id,
+        actor=decision.actor,
+        data={"reason": decision.reason},
+    )
+    return merged(Change(robots=(changed,), entries=(note,)))

@@ -1,0 +1,50 @@
+"""Step 8: deadlines that have passed, and what to do after a start.
+
+Called by the runtime's timer and once at start. Recovery is only this: the journal gives the
+state, open deliveries leave again, passed deadlines fire, and robots are asked how they are.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from dragoman.domain.case import WORKING, Case, CaseState
+from dragoman.domain.change import Change, Entry, merged
+from dragoman.domain.errors import Permanent
+from dragoman.domain.events import Due
+from dragoman.flow.kit import Kit
+
+
+def overdue(kit: Kit, why_waiting: Callable[[Case], str], limit: int = 200) -> Change:
+    """Fire the deadlines that have passed, at most `limit` in one change, oldest first."""
+    now = kit.clock.now()
+    late = [c for c in kit.site.cases.values() if c.due_at is not None and c.due_at <= now]
+    late.sort(key=lambda case: case.due_at or now)
+    changes = []
+    for case in late[:limit]:
+        detail = why_waiting(case) if case.state is CaseState.QUEUED else ""
+        changes.append(kit.move(case.id, Due(detail=detail)))
+    return merged(*changes)
+
+
+def started(kit: Kit, version: str) -> Change:
+    """Note the start, and ask every robot that is bound to an order for its state."""
+    draft = kit.draft()
+    site = kit.site
+    out = [case for case in site.cases.values() if case.state in WORKING]
+    draft.entries.append(
+        Entry(
+            action="gateway.started",
+            at=draft.now,
+            text=f"Dragoman {version} started with {len(site.cases)} open cases, "
+            f"{len(out)} of them at robots.",
+            data={"version": version, "open": len(site.cases), "working": len(out)},
+        )
+    )
+    for robot in site.robots.values():
+        if not robot.bound:
+            continue
+        try:
+            draft.ask(robot.id, draft.now + timedelta(minutes=1))
+        except Permanent:
+            continue  # this dialect can't be asked; its next state will tell
+    return draft.change()

@@ -1,0 +1,136 @@
+"""Step 5: what happened is written to the desk's fields, and published to feeds.
+
+Called by the runtime's courier for each delivery towards a desk or a feed, in order per case.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+from dragoman.domain.change import Change, Entry, merged
+from dragoman.domain.delivery import Delivery, dropped
+from dragoman.domain.errors import Conflict, RetryLater
+from dragoman.domain.events import Confirmed
+from dragoman.flow.kit import Kit
+from dragoman.ports.desk import Desk, DeskRecord, DeskWrite
+from dragoman.ports.feed import Feed
+
+
+async def write(kit: Kit, desk: Desk, delivery: Delivery) -> Change:
+    """Write one status to the case's record; the final one closes the case.
+
+    A precondition that fails means that people changed the record meanwhile: the write is given
+    up, and the record is fetched so that intake sees what they want. A final write that conflicts
+    is raised (a dead letter), since somebody has to decide.
+    """
+    asked = _asked(delivery)
+    external_id = str(delivery.payload["external_id"])
+    try:
+        record = await desk.write(external_id, asked)
+    except Conflict as conflict:
+        if delivery.final:
+            raise
+        return _overtaken(kit, delivery, external_id, conflict)
+    told = str(delivery.payload.get("status", ""))
+    noted = _noted(kit, delivery, record, told)
+    if not delivery.final:
+        return merged(noted, _seen(kit, delivery, record))
+    how = f"the desk has taken {told!r}"
+    return merged(noted, kit.move(delivery.case_id, Confirmed(how=how)))
+
+
+async def create(kit: Kit, desk: Desk, delivery: Delivery) -> Change:
+    """Open a record at a desk for a robot's fault, and remember which it is."""
+    record = await desk.create(_asked(delivery))
+    fault = kit.site.faults.get(delivery.lane)
+    noted = _noted(kit, delivery, record, "fault")
+    if fault is None:
+        return noted
+    known = replace(fault, external_id=record.external_id)
+    return merged(noted, Change(faults=(known,)))
+
+
+async def settle_fault(kit: Kit, desk: Desk, delivery: Delivery) -> Change:
+    """Tell the record of a fault that it has cleared. The lane puts this after the creation."""
+    fault = kit.site.faults.get(delivery.lane)
+    if fault is None or not fault.external_id:
+        raise RetryLater("the desk has not created the record of this fault yet", delay_s=1.0)
+    record = await desk.write(fault.external_id, _asked(delivery))
+    gone = Change(faults=(fault,)) if fault.cleared_at else Change()
+    return merged(_noted(kit, delivery, record, "fault_cleared"), gone)
+
+
+async def publish(feed: Feed, delivery: Delivery) -> Change:
+    """Publish one CloudEvent."""
+    await feed.publish(delivery.payload)
+    return Change()
+
+
+def given_up(kit: Kit, delivery: Delivery, reason: str, actor: str) -> Change:
+    """A delivery ends without having arrived. Without its final write the case closes, too."""
+    now = kit.clock.now()
+    note = Entry(
+        action="delivery.dropped",
+        at=now,
+        text=f"Given up: {delivery.verb} to {delivery.target}: {reason}",
+        case_id=delivery.case_id,
+        order_id=delivery.order_id,
+        trace_id=delivery.trace_id,
+        actor=actor,
+        data={"delivery": delivery.id, "reason": reason},
+    )
+    ended = Change(deliveries=(dropped(delivery, reason, now),), entries=(note,))
+    if not delivery.final:
+        return ended
+    how = f"its final write was given up by {actor}: {reason}"
+    return merged(ended, kit.move(delivery.case_id, Confirmed(how=how)))
+
+
+def _asked(delivery: Delivery) -> DeskWrite:
+    payload = delivery.payload
+    return DeskWrite(
+        key=delivery.id,
+        fields=cast("Mapping[str, str]", payload.get("fields", {})),
+        comment=str(payload.get("comment", "")),
+        note=str(payload.get("note", "")),
+        expect=cast("Mapping[str, Sequence[str]]", payload.get("expect", {})),
+        retried=delivery.attempts > 0 or bool(payload.get("recovered")),
+    )
+
+
+def _noted(kit: Kit, delivery: Delivery, record: DeskRecord, told: str) -> Change:
+    note = Entry(
+        action="desk.updated",
+        at=kit.clock.now(),
+        text=f"The desk has taken {told!r} for {record.external_id}.",
+        case_id=delivery.case_id,
+        order_id=delivery.order_id,
+        desk=delivery.target.removeprefix("desk:"),
+        trace_id=delivery.trace_id,
+        data={"delivery": delivery.id, "status": told, "version": record.version},
+    )
+    return Change(entries=(note,))
+
+
+def _seen(kit: Kit, delivery: Delivery, record: DeskRecord) -> Change:
+    """The case with the version that our own write made, so that it isn't taken for news."""
+    case = kit.site.cases.get(delivery.case_id)
+    if case is None or case.version == record.version:
+        return Change()
+    return Change(cases=(replace(case, version=record.version),))
+
+
+def _overtaken(kit: Kit, delivery: Delivery, external_id: str, conflict: Conflict) -> Change:
+    lane = f"fetch:{external_id}"
+    fetch = Delivery(
+        id=kit.clock.new_id(),
+        target=delivery.target,
+        lane=lane,
+        verb="fetch",
+        payload={"external_id": external_id},
+        created_at=kit.clock.now(),
+        case_id=delivery.case_id,
+        trace_id=delivery.trace_id,
+    )
+    ended = given_up(kit, delivery, f"overtaken at the desk: {conflict}", "gateway")
+    return merged(ended, Change(deliveries=(fetch,)))
