@@ -1,0 +1,1 @@
+"""Journals: adapters of ports/journal.py, one folder each. All pass one conformance suite."""
