@@ -1,0 +1,1 @@
+"""Who may do what, and how what comes in proves where it is from."""
