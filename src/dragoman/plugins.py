@@ -5,9 +5,11 @@ Built-in adapters are found the same way as anyone's: an entry point of the grou
 the values below. Called by bootstrap.py and by `dragoman check`.
 """
 
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from importlib.resources import files
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -73,3 +75,15 @@ def find(group: Group, kind: str) -> Plugin:
         )
     plugin: Plugin = found[kind].load().PLUGIN
     return plugin
+
+
+def default_mappings(kind: str) -> Mapping[str, Any]:
+    """The built-in field mappings of a desk type by name: `mapping.toml` in its package.
+
+    Empty if the type is unknown or its package has no such file.
+    """
+    for point in entry_points(group="dragoman.desks", name=kind):
+        file = files(point.module).joinpath("mapping.toml")
+        if file.is_file():
+            return tomllib.loads(file.read_text(encoding="utf-8"))
+    return {}

@@ -3,6 +3,7 @@
 Used by config/model.py and by adapters' settings models. Each refusal says how to mend it.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -54,6 +55,12 @@ def _zone(name: str) -> str:
     return name
 
 
+def _name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9_-]{0,30}[a-z0-9])?", name):
+        raise refused("this is no name", "write up to 32 of a-z, 0-9, - and _, like plant-1")
+    return name
+
+
 def _listen(address: str) -> str:
     host, colon, port = address.rpartition(":")
     if not colon or not host or not port.isdecimal() or int(port) > 65_535:
@@ -70,7 +77,7 @@ ZoneName = Annotated[str, AfterValidator(_zone)]
 Listen = Annotated[str, AfterValidator(_listen)]
 """`host:port` to listen on; port 0 takes a free one."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,30}[a-z0-9])?$")]
+Name = Annotated[str, AfterValidator(_name)]
 """The name of a site, desk, fleet, feed or token: it becomes part of ids, topics and paths."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]

@@ -10,7 +10,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SkipValidation, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    InstanceOf,
+    SkipValidation,
+    model_validator,
+)
 
 from dragoman.config.fields import (
     DomainValue,
@@ -27,6 +34,7 @@ from dragoman.config.fields import (
 from dragoman.config.secrets import Secret
 from dragoman.domain.delivery import RetryPolicy
 from dragoman.domain.mapping import FAULT, FAULT_CLEARED, Incoming, Outgoing
+from dragoman.domain.mission import normal
 from dragoman.domain.order import Place
 from dragoman.domain.policy import ActionTemplate, Mission, Policy, Weights
 from dragoman.domain.status import Told
@@ -205,11 +213,12 @@ class DeskTable(Table):
     poll: PollTable = PollTable()
     webhook: WebhookTable | None = None
     retry: Retry = RetryPolicy()
+    mapping: Text = "default"
     read: ReadTable = ReadTable()
     write: dict[Written, WriteTable] = Field(default_factory=dict)
     options: SkipValidation[Any] = None
-    incoming: SkipValidation[Incoming] = Incoming()
-    outgoing: SkipValidation[Outgoing] = Outgoing()
+    incoming: InstanceOf[Incoming] = Incoming()
+    outgoing: InstanceOf[Outgoing] = Outgoing()
 
     @model_validator(mode="after")
     def _has_intake(self) -> Self:
@@ -318,8 +327,8 @@ class Config(Table):
         }
 
     def places(self) -> dict[str, Place]:
-        """The locations, those of `site.locations_file` included, by name."""
+        """The locations, those of `site.locations_file` included, by normal name."""
         return {
-            name: Place(node_id=at.node, x=at.x, y=at.y, map_id=at.map, theta=at.theta)
+            normal(name): Place(node_id=at.node, x=at.x, y=at.y, map_id=at.map, theta=at.theta)
             for name, at in self.locations.items()
         }
