@@ -23,7 +23,7 @@ import gmqtt
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from dragoman.domain.errors import DragomanError, NeedsHuman, RetryLater
+from dragoman.domain.errors import DragomanError, NeedsHuman, Permanent, RetryLater
 from dragoman.transport.mqtt_connection import Connection, connect
 from dragoman.transport.mqtt_errors import (
     NotSent,
@@ -157,11 +157,18 @@ class MqttClient:
 
         Raises NotSent (a RetryLater) when not connected or the broker takes nothing: it never
         left. Raises Unacknowledged (a RetryLater) at QoS 1 when no answer came by the deadline
-        or before the connection was lost: it may have arrived. In MQTT 5 also NeedsHuman and
-        Permanent, as the broker answers.
+        or before the connection was lost: it may have arrived. Raises Permanent when the payload
+        is too long; in MQTT 5 also what the broker answers (NeedsHuman, Permanent, NotSent).
         """
         check_topic(topic)
         _check_qos(qos)
+        if len(payload) > self._settings.max_payload_bytes:
+            raise Permanent(
+                f"a message of {len(payload)} bytes is too long to publish",
+                field="topic",
+                value=topic,
+                mend=f"the most are {self._settings.max_payload_bytes} bytes",
+            )
         connection = self._connection
         if connection is None:
             raise NotSent(f"not connected to the MQTT broker at {self._settings.address}")

@@ -25,7 +25,7 @@ from dragoman.transport.mqtt_settings import MqttSettings, Will
 
 _MOST_UNACKNOWLEDGED = 1_000  # messages; a broker may allow fewer (MQTT 5)
 _TOO_OFTEN = 10  # messages in a row without an answer: the broker is stuck, try a new connection
-_LONGEST_HEAD = 65_540  # bytes before a payload: topic and packet identifier
+LONGEST_HEAD = 65_540  # bytes before a payload: topic and packet identifier
 
 # Called for each message: topic as on the wire, payload, QoS, retained. A payload over the
 # limit comes as its size. Must not raise.
@@ -45,7 +45,7 @@ class Connection(asyncio.Protocol):
         self._mqtt5 = settings.protocol == "5"
         self.proto_ver = MQTTv50 if self._mqtt5 else MQTTv311
         self.id_generator = IdGenerator()
-        self._framer = codec.Framer(settings.max_payload_bytes + _LONGEST_HEAD)
+        self._framer = codec.Framer(settings.max_payload_bytes + LONGEST_HEAD)
         self.accepted: asyncio.Future[None] = loop.create_future()
         self.lost: asyncio.Future[DragomanError] = loop.create_future()
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
