@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 
@@ -38,7 +39,9 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict)
     json: Any = None
     text: str | None = None
-    keeps: Mapping[str, str] = field(default_factory=dict)  # name → "etag" or a key of the body
+    keeps: Mapping[str, str] = field(
+        default_factory=dict
+    )  # name → "etag", "location" or a key of the body
 
 
 def _get(name: str, path: str, **more: Any) -> Exchange:
@@ -98,9 +101,7 @@ UPDATES = [
     _put(
         "update_stale_etag", {"CustomFields": {"RobotID": "agv-2"}}, headers={"If-Match": "{etag}"}
     ),
-    _put(
-        "update_any_etag", {"CustomFields": {"RobotID": "agv-1"}}, headers={"If-Match": "*"}
-    ),
+    _put("update_any_etag", {"CustomFields": {"RobotID": "agv-1"}}, headers={"If-Match": "*"}),
     _put("update_custom_field_add", {"CustomFields": {"RobotState": "ASSIGNED"}}),
     _put("update_custom_field_change", {"CustomFields": {"RobotState": "EXECUTING"}}),
     _put("update_custom_field_clear", {"CustomFields": {"RobotState": ""}}),
@@ -112,6 +113,12 @@ UPDATES = [
     _put("update_unknown_custom_field", {"CustomFields": {"Nope": "x"}}),
     _put("update_queue_denied", {"Queue": "Facilities"}),
     _put("update_custom_field_wrong_type", {"CustomFields": {"RobotID": {"a": 1}}}),
+    Exchange(
+        name="update_unknown_ticket", method="PUT", path="/ticket/999", json={"Status": "open"}
+    ),
+    Exchange(
+        name="update_forbidden_ticket", method="PUT", path="/ticket/1", json={"Status": "open"}
+    ),
     _put("update_not_an_object", ["Status", "open"]),
     Exchange(
         name="update_malformed_json",
@@ -131,10 +138,11 @@ MESSAGES = [
             "Status": "stalled",
             "CustomFields": {"RobotState": "DRIVING"},
         },
+        keeps={"comment": "location"},
     ),
     _post("comment_no_content_type", "/ticket/{ticket}/comment", {"Content": "x"}),
     _post(
-        "comment_any_if_match_fails",
+        "comment_if_match_fails",
         "/ticket/{ticket}/comment",
         _message("x"),
         headers={"If-Match": '"1"'},
@@ -186,6 +194,14 @@ READS = [
             "orderby": "id",
         },
     ),
+    _get(
+        "search_iso_time",
+        "/tickets",
+        query={
+            "query": "Queue = 'Robots' AND LastUpdated > '2020-01-01T00:00:00Z'",
+            "orderby": "id",
+        },
+    ),
     _get("search_by_custom_field", "/tickets", query={"query": "CF.{RobotID} = 'agv-1'"}),
     _get(
         "search_active_newest_first",
@@ -223,6 +239,39 @@ READS = [
             "page": "2",
         },
     ),
+    _get(
+        "transactions_json_query",
+        "/transactions",
+        query={
+            "query": '[{"field": "id", "operator": ">", "value": 60}]',
+            "orderby": "id",
+            "per_page": "2",
+            "fields": "Type,ObjectId",
+        },
+    ),
+    _get(
+        "transactions_of_queue",
+        "/transactions",
+        query={
+            "query": "TicketQueue = 'Robots' AND id > 81",
+            "orderby": "id",
+            "per_page": "2",
+            "fields": "Type,ObjectId",
+        },
+    ),
+    _get(
+        "transactions_of_queue_page_2",
+        "/transactions",
+        query={
+            "query": "TicketQueue = 'Robots' AND id > 81",
+            "orderby": "id",
+            "per_page": "2",
+            "page": "2",
+            "fields": "Type,ObjectId",
+        },
+    ),
+    _get("ticket_history_page", "/ticket/{ticket}/history", query={"per_page": "2", "page": "9"}),
+    _get("transaction_read_comment", "/transaction/{comment}"),
     _get("transaction_forbidden", "/transaction/1"),
     _get("queue_read", "/queue/Robots"),
     _get("queue_forbidden", "/queue/Facilities"),
@@ -263,9 +312,7 @@ async def play(base_url: str, tokens: Mapping[str, str]) -> dict[str, Any]:
                     "body": _decode(text),
                 }
             for name, source in exchange.keeps.items():
-                known[name] = (
-                    response["headers"]["ETag"] if source == "etag" else response["body"][source]
-                )
+                known[name] = _kept(response, source)
             told[exchange.name] = {"request": request, "response": response}
     return told
 
@@ -273,14 +320,26 @@ async def play(base_url: str, tokens: Mapping[str, str]) -> dict[str, Any]:
 def normal(recorded: Mapping[str, Any]) -> Any:
     """Reduce a recording to what must be equal on every server: times become "TIME".
 
-    Lists that Request Tracker keeps in a hash, and so tells in any order, are sorted.
+    Lists that Request Tracker keeps in a hash, and so tells in any order, are sorted; links to
+    pages are taken apart; the place in Request Tracker's source at a message's end is cut off.
     """
-    response = recorded["response"]
-    text = json.dumps(_sorted(response))
-    return json.loads(re.sub(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text))
+    text = json.dumps(_sorted(recorded["response"]))
+    text = re.sub(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
+    return json.loads(re.sub(r" at [\w/-]+\.pm line \d+\.\\n", "", text))
+
+
+def _kept(response: Mapping[str, Any], source: str) -> str:
+    headers: Mapping[str, str] = response["headers"]
+    if source == "etag":
+        return headers["ETag"]
+    if source == "location":
+        return headers["Location"].rsplit("/", 1)[1]
+    return str(response["body"][source])
 
 
 def _sorted(value: Any) -> Any:
+    if isinstance(value, str) and "/REST/2.0/tickets?" in value:
+        return sorted(parse_qsl(urlsplit(value).query))
     if isinstance(value, dict):
         unordered = ("CustomFields", "_hyperlinks")
         return {

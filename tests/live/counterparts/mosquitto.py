@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
-from .certificates import Certificates, make_certificates
-from .processes import Process, accepts_connections, free_port
+from dragoman.testing.tls import TestAuthority
+from tests.live.counterparts.processes import Process, accepts_connections, free_port
 
 CONFIG = """\
 per_listener_settings false
@@ -40,12 +41,11 @@ class Mosquitto:
     the certificates and, with `persistent`, the retained messages.
     """
 
-    def __init__(
-        self, folder: Path, accounts: dict[str, str], *, persistent: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, accounts: dict[str, str], *, persistent: bool = False) -> None:
         self.folder = folder
         self.port = free_port()
-        self.certificates: Certificates = make_certificates(folder / "tls")
+        (folder / "tls").mkdir(parents=True, exist_ok=True)
+        self.authority = TestAuthority(folder / "tls", datetime.now(UTC))
         self._process: Process | None = None
         self._write_config(accounts, persistent)
 
@@ -57,7 +57,7 @@ class Mosquitto:
     @property
     def ca_file(self) -> Path:
         """The authority that a client has to trust."""
-        return self.certificates.authority
+        return self.authority.bundle
 
     def start(self) -> None:
         """Start the broker and wait until it listens."""
@@ -82,12 +82,13 @@ class Mosquitto:
             self._process = None
 
     def _write_config(self, accounts: dict[str, str], persistent: bool) -> None:
+        issued = self.authority.issue()
         config = CONFIG.format(
             folder=self.folder,
             port=self.port,
             persistence="true" if persistent else "false",
-            server=self.certificates.server,
-            server_key=self.certificates.server_key,
+            server=issued.certificate,
+            server_key=issued.key,
         )
         if os.geteuid() == 0:
             # Else mosquitto drops to a user of its own, which can't read this folder.

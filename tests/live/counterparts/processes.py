@@ -1,4 +1,4 @@
-"""Child processes of the live tests: free ports, waiting with a deadline, stopping by process id."""
+"""Child processes of the live tests: free ports, waits with a deadline, ends by process id."""
 
 from __future__ import annotations
 

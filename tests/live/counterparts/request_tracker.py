@@ -14,7 +14,7 @@ from typing import Any
 import rt.exceptions
 import rt.rest2
 
-from .processes import Process, accepts_connections, free_port
+from tests.live.counterparts.processes import Process, accepts_connections, free_port
 
 INSTALLED = Path("/usr/share/request-tracker5")
 EMPTY_DATABASE = Path("/var/lib/dbconfig-common/sqlite3/request-tracker5/rtdb")
@@ -22,6 +22,7 @@ SCRIPTS = Path(__file__).parent.parent / "rt"
 QUEUE = "Robots"
 
 # A site configuration of our own, read instead of the machine's (RT_SITE_CONFIG_DIR).
+# MailCommand mbox: never send mail.
 SITE_CONFIG = """\
 Set($rtname, 'live.test');
 Set($Organization, 'live.test');
@@ -86,6 +87,7 @@ class RequestTracker:
         self.gateway_token = ""
         self.requester_token = ""
         self._process: Process | None = None
+        self._client: rt.rest2.Rt | None = None
 
     @property
     def url(self) -> str:
@@ -100,7 +102,9 @@ class RequestTracker:
     @property
     def requester(self) -> rt.rest2.Rt:
         """A client that acts as the person who opens the cases (not as the gateway)."""
-        return rt.rest2.Rt(self.url, token=self.requester_token)
+        if self._client is None:
+            self._client = rt.rest2.Rt(self.url, token=self.requester_token)
+        return self._client
 
     def start(self) -> None:
         """Make and seed the database when there is none yet, start the server and wait for it."""
@@ -127,6 +131,9 @@ class RequestTracker:
 
     def stop(self) -> None:
         """Stop the server; the database stays, so that `start()` goes on with it."""
+        if self._client is not None:
+            self._client.session.close()
+            self._client = None
         if self._process is not None:
             self._process.stop()
             self._process = None

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .mosquitto import Mosquitto
-from .processes import Process
+from tests.live.counterparts.mosquitto import Mosquitto
+from tests.live.counterparts.processes import Process
 
 PROGRAM = Path(__file__).parent.parent / "vehicle" / "vehicle.mjs"
 MANUFACTURER = "coaty"
