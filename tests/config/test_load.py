@@ -173,10 +173,36 @@ speed = -1
 """
     found = problems(loaded, text)
     assert "hunter2" not in "\n".join(found)
-    assert [one.partition(": ")[2] for one in found] == [
-        'site.name = "Plant 1": String should match pattern '
-        "'^[a-z0-9]([a-z0-9_-]{0,30}[a-z0-9])?$'",
-        "site.zone: there is no such setting; did you mean timezone?",
-        'api.listen = "8080": this is no address to listen on; '
-        'write "host:port", like "127.0.0.1:8080"',
-    ]
+    assert found == EXPECTED
+
+
+EXPECTED: list[str] = [
+    'dragoman.toml:2: site.name = "Plant 1": this is no name; write up to 32 of a-z, '
+    "0-9, - and _, like plant-1",
+    "dragoman.toml:3: site.zone: there is no such setting; did you mean timezone?",
+    'dragoman.toml:5: api.listen = "8080": this is no address to listen on; write '
+    '"host:port", like "127.0.0.1:8080"',
+    "dragoman.toml:6: api.tokens[0].token: a secret must not stand in the configuration "
+    'file; write { env = "NAME" }, { file = "path" } or { keyring = "service/user" }',
+    "dragoman.toml:8: broker.url: credentials must not stand in a URL; use the settings for them",
+    "dragoman.toml:9: desks.snow.url: this setting is missing; add it",
+    "dragoman.toml:11: desks.snow.passwrod: there is no such setting; did you mean password?",
+    "dragoman.toml:12: desks.snow.poll: min_s is above max_s; use at most 5.0 for min_s",
+    'dragoman.toml:14: desks.snow.read.number.path = "a.[": this is no JMESPath: column '
+    "4 can't be read; see https://jmespath.org; names with other signs than A-Z 0-9 _ "
+    "stand in quotes",
+    'dragoman.toml:15: desks.snow.read.title.path = "lenght(x)": column 1: no function '
+    "lenght; did you mean length?",
+    "dragoman.toml:16: desks.snow.read.phase: a rule reads one thing; give either path or const",
+    'dragoman.toml:17: desks.snow.write.dnoe = "dnoe": there is no status dnoe; did you mean done?',
+    'dragoman.toml:19: desks.snow.write.held.comment = "{reson}": no placeholder is '
+    "called {reson}; did you mean {reason}?",
+    'dragoman.toml:20: desks.snow.write.held.fields.state = "{field.aset}": no '
+    "placeholder is called {field.aset}; did you mean {field.asset}?",
+    'dragoman.toml:22: desks.other.type = "jira": no adapter of this type; installed '
+    "are: snow, vda",
+    'dragoman.toml:24: missions.inspect.actions[0].parameters.at = "{locaton}": no '
+    "placeholder is called {locaton}; did you mean {location}?",
+    "dragoman.toml:27: policy.acept_within: there is no such setting; did you mean accept_within?",
+    "dragoman.toml:29: weights.speed = -1: Input should be greater than or equal to 0",
+]

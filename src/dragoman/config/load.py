@@ -14,10 +14,9 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ValidationError
 
-from dragoman.config import positions
+from dragoman.config import mapping, positions
 from dragoman.config.catalogue import keys_of
 from dragoman.config.locations import read_locations
-from dragoman.config.mapping import Compiler
 from dragoman.config.model import (
     Config,
     DeskTable,
@@ -30,6 +29,7 @@ from dragoman.config.model import (
 from dragoman.config.problems import ConfigInvalid, Problem, located, told, unknown_key
 from dragoman.config.secrets import Secret
 from dragoman.domain.errors import BadInput, NeedsHuman
+from dragoman.domain.mapping import Outgoing
 from dragoman.domain.mission import normal
 from dragoman.domain.template import parse
 
@@ -204,22 +204,25 @@ class _Loader:
             mend = f"write one of {', '.join(sorted({*named, 'none'}))}"
             self._problem((*at, "mapping"), "this type of desk has no such mapping", mend, choice)
             return
-        compiler = Compiler(at)
-        try:
-            read = ReadTable.model_validate(table.get("read", {}), context=self.context)
-            write = {
-                name: WriteTable.model_validate(one, context=self.context)
-                for name, one in table.get("write", {}).items()
-            }
-        except (ValidationError, AttributeError):
-            return  # told when the whole file is validated
-        self.fields.update(read.fields)
-        table["incoming"] = compiler.incoming(read)
-        table["outgoing"] = compiler.outgoing(write, read.fields)
-        if read.kind is None:
+        self._compile(at, table)
+
+    def _compile(self, at: positions.Path, table: Raw) -> None:
+        """Tables that aren't valid are left out here: they are told with the whole file."""
+        read, write = table.get("read", {}), table.get("write", {})
+        fields = read.get("fields", {}) if isinstance(read, dict) else {}
+        self.fields.update(fields)
+        with suppress(ValidationError):
+            table["incoming"] = mapping.incoming(ReadTable.model_validate(read))
+        if isinstance(read, dict) and "kind" not in read:
             text = "nothing says of which kind a case is, so no mission fits"
             self._problem((*at, "read"), text, 'add kind = "path" or kind = { const = "KIND" }')
-        self.problems += compiler.problems
+        updates = {}
+        for name, one in write.items() if isinstance(write, dict) else ():
+            compiler = mapping.UpdateCompiler((*at, "write", name), fields)
+            with suppress(ValidationError):
+                updates[name] = compiler.update(WriteTable.model_validate(one))
+            self.problems += compiler.problems
+        table["outgoing"] = Outgoing(updates=updates)
 
     def _locations(self, raw: Raw) -> None:
         site = raw.get("site")

@@ -31,6 +31,7 @@ from dragoman.config.fields import (
     refused,
     url_of,
 )
+from dragoman.config.jmes import checked
 from dragoman.config.secrets import Secret
 from dragoman.domain.delivery import RetryPolicy
 from dragoman.domain.mapping import FAULT, FAULT_CLEARED, Incoming, Outgoing
@@ -129,10 +130,13 @@ class WebhookTable(Table):
     tolerance_s: Seconds = 300.0
 
 
+Expression = Annotated[Text, AfterValidator(checked)]
+
+
 class ReadRule(Table):
     """How one value of a case is read: a JMESPath or a constant, then a value map."""
 
-    path: Text | None = None
+    path: Expression | None = None
     const: Scalar | None = None
     map: dict[str, Scalar] | None = None
     default: Scalar | None = None
@@ -156,7 +160,7 @@ Rule = Annotated[ReadRule, _short("path")]
 class ReadTable(Table):
     """`[desks.NAME.read]`: where the values of a case stand in the desk's record."""
 
-    when: Text | None = None
+    when: Expression | None = None
     zone: ZoneName = "UTC"
     time_format: Text | None = None
     number: Rule | None = None
