@@ -1,0 +1,1 @@
+"""One suite a port, for the built-in adapters, the fakes, and adapters of other packages."""
