@@ -70,7 +70,7 @@ class Plugins(Protocol):
 def load(path: Path, plugins: Plugins, *, secrets: bool = False) -> Config:
     """Load and check a file. secrets: look each secret up as well, as `up` and `check` do.
 
-    Raises NeedsHuman if there is no such file, ConfigInvalid with all problems otherwise.
+    Raises ConfigInvalid with all problems, also if there is no such file.
     """
     text = _text(path)
     try:
@@ -111,12 +111,14 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
     except OSError as error:
-        raise NeedsHuman(
-            f"the configuration {path} can't be read: {error.strerror or error}",
-            mend="write one with `dragoman init`, or name another with --config FILE",
+        reason = error.strerror or type(error).__name__
+        mend = "write one with `dragoman init`, or name another with --config FILE"
+        raise ConfigInvalid(
+            [Problem(path=(), text=f"can't be read: {reason}", mend=mend, file=str(path))]
         ) from error
     if len(content) > _MAX_BYTES:
-        raise NeedsHuman(f"{path} is no configuration: it is larger than {_MAX_BYTES} bytes")
+        text = f"is larger than {_MAX_BYTES} bytes"
+        raise ConfigInvalid([Problem(path=(), text=text, file=str(path))])
     try:
         return content.decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
