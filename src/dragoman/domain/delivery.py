@@ -185,6 +185,10 @@ class Breaker:
         """The breaker while a trial call is out."""
         return replace(self, state=BreakerState.HALF_OPEN) if self.until else self
 
+    def untried(self) -> "Breaker":
+        """The breaker after a trial that made no call: open as before, for the next one."""
+        return replace(self, state=BreakerState.OPEN)
+
     def succeeded(self) -> "Breaker":
         """The breaker after a call was answered (a refusal for good is an answer)."""
         return Breaker(limit=self.limit, pause_s=self.pause_s, cap_s=self.cap_s)

@@ -1,0 +1,79 @@
+"""VDA 5050 messages in the gateway's terms. Called by client.py for every message; hot."""
+
+from datetime import datetime
+
+from dragoman.domain.robot import (
+    ActionReport,
+    Link,
+    LinkReport,
+    Position,
+    RobotError,
+    RobotReport,
+)
+from dragoman.fleets.vda5050.inbound import Connection, Error, State
+
+LINKS = {
+    "ONLINE": Link.ONLINE,
+    "OFFLINE": Link.OFFLINE,
+    "CONNECTIONBROKEN": Link.BROKEN,
+    "CONNECTION_BROKEN": Link.BROKEN,
+}
+
+
+def state_report(robot_id: str, state: State, received_at: datetime) -> RobotReport:
+    """One state. A robot that doesn't tell its mode is taken to be automatic."""
+    battery, position, safety = state.battery_state, state.agv_position, state.safety_state
+    return RobotReport(
+        robot_id=robot_id,
+        received_at=received_at,
+        reported_at=state.timestamp,
+        header_id=state.header_id,
+        order_id=state.order_id,
+        order_update_id=state.order_update_id,
+        last_node_id=state.last_node_id,
+        last_sequence_id=state.last_node_sequence_id,
+        nodes_left=len(state.node_states),
+        edges_left=len(state.edge_states),
+        driving=state.driving,
+        paused=bool(state.paused),
+        mode=state.operating_mode or "AUTOMATIC",
+        e_stop=safety is not None and safety.e_stop not in {"NONE", ""},
+        battery=battery.battery_charge if battery is not None else None,
+        charging=battery is not None and bool(battery.charging),
+        position=None
+        if position is None
+        else Position(x=position.x, y=position.y, map_id=position.map_id, theta=position.theta),
+        actions=tuple(
+            ActionReport(
+                id=action.action_id,
+                type=action.action_type or "",
+                status=action.action_status,
+                result=action.result_description or "",
+            )
+            for action in state.action_states
+        ),
+        errors=tuple(_error(error) for error in state.errors),
+    )
+
+
+def _error(error: Error) -> RobotError:
+    return RobotError(
+        type=error.error_type or "unnamed",
+        level=error.error_level or "WARNING",
+        description=(error.error_description or "")[:500],
+        references=tuple((r.reference_key, r.reference_value) for r in error.error_references),
+    )
+
+
+def link_report(
+    robot_id: str, message: Connection, received_at: datetime, *, retained: bool
+) -> LinkReport:
+    """One connection message."""
+    return LinkReport(
+        robot_id=robot_id,
+        received_at=received_at,
+        reported_at=message.timestamp,
+        header_id=message.header_id,
+        link=LINKS.get(message.connection_state, Link.UNKNOWN),
+        retained=retained,
+    )

@@ -1,0 +1,44 @@
+"""The options of `[fleets.NAME]` with `type = "vda5050"`."""
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+InstantKey = Literal["actions", "instantActions", "both"]
+Version = Literal["2.0.0", "2.1.0"]
+
+
+class Dialect(BaseModel):
+    """How some robots differ. version: overrides what they say of themselves.
+
+    instant_actions: the name of the array in instantActions messages; `both` for vehicles that
+    insist on the one of 1.1 as well. capabilities: action types, where no factsheet tells.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Version | None = None
+    instant_actions: InstantKey = "actions"
+    capabilities: frozenset[str] | None = None
+
+
+class Vda5050Settings(BaseModel):
+    """interface: the first level of the topics. dialects: `manufacturer/serial` with wildcards →
+    how these robots differ; the first that matches counts. factsheets: ask robots of 2.1 for
+    theirs. allowed_deviation_m: how near the start a robot must be, in metres.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    interface: Annotated[str, Field(pattern=r"^[^/+#\s]+$")] = "uagv"
+    version: Version = "2.0.0"
+    dialects: dict[str, Dialect] = Field(default_factory=dict)
+    allowed_deviation_m: Annotated[float, Field(gt=0)] = 2.0
+
+    def dialect_of(self, robot_id: str) -> Dialect:
+        """The first dialect whose pattern matches."""
+        for pattern, dialect in self.dialects.items():
+            if fnmatchcase(robot_id, pattern):
+                return dialect
+        return Dialect()

@@ -1,0 +1,39 @@
+"""The system's time, ids and chance. Implements ports/clock.py."""
+
+import random
+import secrets
+import time
+from datetime import UTC, datetime
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's base 32, in order, so that ids sort as text."""
+
+
+class SystemClock:
+    """Real time. Ids are 48 bits of milliseconds and 80 of chance, rising within a process."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._random = random.Random(secrets.randbits(128))  # noqa: S311 - jitter, no secret
+
+    def now(self) -> datetime:
+        """The present time in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        return time.monotonic()
+
+    def new_id(self) -> str:
+        """26 characters; larger than every id given before by this process."""
+        number = (int(time.time() * 1000) << 80) | secrets.randbits(80)
+        number = self._last = max(number, self._last + 1)
+        return "".join(ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+    def trace_id(self) -> str:
+        """32 hex digits, not all zero."""
+        return f"{secrets.randbits(128) | 1:032x}"
+
+    def random(self) -> float:
+        """A number in [0, 1)."""
+        return self._random.random()
