@@ -105,9 +105,10 @@ class RemoteDesk:
         """All records of a table."""
         return await self.call("GET", f"records/{table}")  # type: ignore[no-any-return]
 
-    async def ledger(self, *, after: int = 0) -> list[dict[str, Any]]:
-        """The ledger's entries beyond a sequence number, as JSON objects (see `ledger.Entry`)."""
-        return await self.call("GET", f"ledger?after={after}")  # type: ignore[no-any-return]
+    async def ledger(self, *, after: int = 0, user: str = "") -> list[dict[str, Any]]:
+        """Entries beyond a sequence number, of one user or of all (JSON of `ledger.Entry`)."""
+        path = f"ledger?after={after}" + (f"&user={user}" if user else "")
+        return await self.call("GET", path)  # type: ignore[no-any-return]
 
     async def add_fault(self, kind: str, **details: Any) -> None:
         """Add a fault (see `faults.Fault`)."""

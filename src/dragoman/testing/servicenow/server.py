@@ -64,8 +64,11 @@ class DeskServer:
         return bound
 
     async def stop(self) -> None:
-        """Close the listener and every connection."""
+        """Close the listener and cut every connection, also one that waits for a TLS farewell."""
         if self._runner is not None:
+            for connection in self._runner.server.connections if self._runner.server else ():
+                if connection.transport is not None:
+                    connection.transport.abort()
             await self._runner.cleanup()
             self._runner = None
 
@@ -141,6 +144,7 @@ class DeskServer:
     def _response(self, answer: Answer) -> web.Response:
         self.requests[answer.status] = self.requests.get(answer.status, 0) + 1
         headers = {
+            "Server": "ServiceNow",
             "Date": formatdate(self._unix_time(), usegmt=True),
             **self._limit.headers(),
             **answer.headers,
