@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sqlite3
@@ -223,6 +224,5 @@ def _content(client: rt.rest2.Rt, transaction: Mapping[str, Any]) -> str:
             continue
         attachment = client.get_attachment(link["_url"].rsplit("/", 1)[1])
         if attachment.get("ContentType", "").startswith("text/"):
-            text = attachment["Content"]
-            return text.decode() if isinstance(text, bytes) else str(text)
+            return base64.b64decode(attachment["Content"]).decode()
     return ""

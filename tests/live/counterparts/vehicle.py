@@ -103,6 +103,10 @@ class Vehicle:
             self._process.stop()
             self._process = None
 
+    def close(self) -> None:
+        """End it, frozen or not."""
+        self.kill()
+
     def kill(self) -> None:
         """End it as a power cut would: the broker publishes its last will."""
         if self._process is not None:

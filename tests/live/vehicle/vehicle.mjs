@@ -59,6 +59,14 @@ class Adapter extends VirtualAgvAdapter {
 class Vehicle extends AgvController {
   #reported = { orderId: "", orderUpdateId: -1, actions: new Map(), errors: new Set(), done: "" };
 
+  // The library keeps one such callback, the controller's own; this one comes before it.
+  registerConnectionStateChange(callback) {
+    super.registerConnectionStateChange((state, before) => {
+      say("connection", { state });
+      callback(state, before);
+    });
+  }
+
   onStateChanged() {
     const state = this.currentState;
     const order = { orderId: state.orderId, orderUpdateId: state.orderUpdateId };
@@ -115,7 +123,6 @@ const vehicle = new Vehicle(
   },
 );
 
-vehicle.registerConnectionStateChange(state => say("connection", { state }));
 process.on("SIGTERM", () => vehicle.stop().finally(() => process.exit(0)));
 await vehicle.start();
 say("started", { serialNumber: options.serialNumber });
