@@ -56,6 +56,10 @@ class Conflict(Permanent):
     """A precondition of a write did not hold: the record changed at the desk meanwhile."""
 
 
+class NotFound(Permanent):
+    """There is nothing of this name."""
+
+
 class BadInput(Permanent):
     """Something that came in can't be understood; it is kept as a dead letter, never dropped."""
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from hashlib import sha256
 
 from dragoman.domain.case import ENDED, Case, CaseDraft, CaseState, DeskPhase
 from dragoman.domain.change import Change, Entry, merged
@@ -58,7 +59,7 @@ class Intake:
             counts[taken] = counts.get(taken, 0) + 1
             if change:
                 self.kit.journal.commit(change)
-        changes = [self.unreadable(raw, raw, reason) for raw, reason in page.unreadable]
+        changes = [self.unreadable("", raw, reason) for raw, reason in page.unreadable]
         if self.kit.site.cursors.get(self.desk) != page.cursor:
             changes.append(Change(cursors={self.desk: page.cursor}))
         final = merged(*changes)
@@ -112,10 +113,13 @@ class Intake:
         )
         return Change(deliveries=(delivery,))
 
-    def unreadable(self, lane: str, raw: str, reason: str) -> Change:
-        """Keep something that could not be read as a dead letter. One per lane and content."""
+    def unreadable(self, external_id: str, raw: str, reason: str, source: str = "desk") -> Change:
+        """Keep something that could not be read as a dead letter, once per content.
+
+        external_id: the record it is of, "" if that can't be told. source: `desk` or `webhook`.
+        """
         target = f"intake:{self.desk}"
-        lane = lane[:200] or "unknown"
+        lane = external_id[:200] or sha256(raw.encode("utf-8", "replace")).hexdigest()[:32]
         known = self.kit.site.lanes.get((target, lane), {})
         if any(d.payload.get("raw") == raw for d in known.values()):
             return Change()
@@ -125,7 +129,7 @@ class Intake:
             target=target,
             lane=lane,
             verb="case",
-            payload={"raw": raw},
+            payload={"raw": raw, "external_id": external_id, "source": source},
             created_at=now,
             state=DeliveryState.DEAD,
             reason=reason,

@@ -11,6 +11,7 @@ from dragoman.domain.delivery import Delivery, replayed
 from dragoman.domain.errors import Permanent
 from dragoman.domain.events import CalledOff, Event, Hold, Reassign, Release, Stopped
 from dragoman.flow.kit import Kit
+from dragoman.ports.feed import FeedCommand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,37 @@ def act(kit: Kit, case_id: str, action: str, decision: Decision) -> Change:
             value=action,
         )
     return change
+
+
+def from_feed(kit: Kit, command: FeedCommand) -> Change:
+    """What a feed's other end asks for. A misunderstanding is noted, never dropped.
+
+    Raises Permanent if the command means nothing for the case now.
+    """
+    if command.error or command.verb == "acknowledge":
+        known = _case_id(kit, command.case)
+        text = command.error or f"{command.actor} acknowledges: {command.reason}"
+        note = Entry(
+            action="feed.unreadable" if command.error else "feed.acknowledged",
+            at=kit.clock.now(),
+            text=text[:2000],
+            case_id=known or "",
+            actor=command.actor or "feed",
+            data={"raw": command.raw[:10_000]},
+        )
+        return Change(entries=(note,))
+    case_id = _case_id(kit, command.case)
+    if case_id is None:
+        raise Permanent("no open case has this id or number", field="case", value=command.case)
+    decision = Decision(actor=command.actor, reason=command.reason or f"{command.verb} by feed")
+    return act(kit, case_id, command.verb, decision)
+
+
+def _case_id(kit: Kit, name: str) -> str | None:
+    """An open case by its id or its number."""
+    if name in kit.site.cases:
+        return name
+    return next((case.id for case in kit.site.cases.values() if case.number == name), None)
 
 
 def replay(

@@ -26,7 +26,7 @@ from dragoman.flow.kit import Kit
 AHEAD = timedelta(seconds=60)
 """A robot's clock may be so far ahead of ours before it is noted."""
 LATE_S = 5.0
-"""A message older than the one before it is a late one within this time, and a new session after."""
+"""Within this time an older message is a late one; after it, the sign of a new session."""
 
 
 @dataclass(slots=True, kw_only=True)

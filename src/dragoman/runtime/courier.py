@@ -154,9 +154,11 @@ class Courier:
         except JournalUnavailable as error:
             # The mark is lost and the delivery will be made again: at least once, by its key.
             log.warning(
-                f"The outcome of a delivery to {self.target} could not be kept: {error}",
+                "The outcome of a delivery could not be kept.",
                 action="delivery.unmarked",
+                target=self.target,
                 delivery=delivery.id,
+                reason=str(error),
             )
             await asyncio.sleep(error.delay_s or 1.0)
 
@@ -170,11 +172,11 @@ class Courier:
         except (Permanent, RetryLater, NeedsHuman) as error:
             return self._failed(delivery, error)
         except Exception as error:
-            log.error(
-                f"A delivery to {self.target} failed in a way that its adapter does not know.",
+            log.exception(
+                "A delivery failed in a way that its adapter does not know.",
                 action="delivery.defect",
+                target=self.target,
                 delivery=delivery.id,
-                exc_info=error,
             )
             return self._failed(delivery, Permanent(f"unexpected {type(error).__name__}: {error}"))
         self._answered()
