@@ -174,6 +174,14 @@ class MqttClient:
             raise NotSent(f"not connected to the MQTT broker at {self._settings.address}")
         await connection.publish(gmqtt.Message(topic, payload, qos=qos, retain=retain), deadline_s)
 
+    def cut(self) -> None:
+        """Break the connection as a fault would: no goodbye, so the broker publishes the will.
+
+        It reconnects by itself unless `stop` follows. For tests and simulated robots.
+        """
+        if self._connection is not None:
+            self._connection.give_up(RetryLater("the connection was cut on purpose"))
+
     async def stop(self, *, deadline_s: float = 5.0) -> None:
         """Say goodbye to the broker (no will is sent) and end. May be called twice."""
         for task in (self._runner, self._confirmer):

@@ -24,6 +24,7 @@ from dragoman.transport.mqtt_flow import KeepAlive, SendWindow
 from dragoman.transport.mqtt_settings import MqttSettings, Will
 
 _MOST_UNACKNOWLEDGED = 1_000  # messages; a broker may allow fewer (MQTT 5)
+_SUBACK_S = 30.0  # a broker that makes a session's hundreds of consumers may take seconds
 _TOO_OFTEN = 10  # messages in a row without an answer: the broker is stuck, try a new connection
 LONGEST_HEAD = 65_540  # bytes before a payload: topic and packet identifier
 
@@ -60,11 +61,15 @@ class Connection(asyncio.Protocol):
 
     async def subscribe(self, filters: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
         """Ask for (topic filter, QoS) pairs; returns those that the broker refused, with its
-        return code. Raises RetryLater when the connection is lost first."""
+        return code. Raises RetryLater when the connection is lost or no answer comes."""
         packet_id, data = package.SubscribePacket.build_package(
             [gmqtt.Subscription(topic_filter, qos=qos) for topic_filter, qos in filters], self
         )
-        codes = await self._send(packet_id, data)
+        answer = self._send(packet_id, data)
+        await asyncio.wait((answer,), timeout=_SUBACK_S)
+        if not answer.done():
+            raise RetryLater(f"the MQTT broker didn't answer a SUBSCRIBE within {_SUBACK_S:g} s")
+        codes = answer.result()
         if self._mqtt5:
             codes = codec.without_properties(codes)
         if len(codes) != len(filters):

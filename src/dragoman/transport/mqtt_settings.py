@@ -19,8 +19,9 @@ _DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MqttSettings:
     """tls: None means plain TCP. keepalive_s: a silent broker counts as lost after one and a
-    half of it. max_payload_bytes: longer messages that come in are dropped and reported, never buffered.
-    reconnect_*_s: bounds of the wait between attempts, which doubles and is jittered.
+    half of it. max_payload_bytes: longer messages that come in are dropped and reported without
+    being buffered, and longer ones aren't published. reconnect_*_s: bounds of the wait between
+    attempts, which doubles and is jittered.
     """
 
     host: str
