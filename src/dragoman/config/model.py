@@ -212,7 +212,7 @@ class DeskTable(Table):
     """
 
     type: Text
-    service_user: Text | None = None
+    unknown_kind: Literal["hold", "reject"] = "hold"
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     poll: PollTable = PollTable()
     webhook: WebhookTable | None = None
@@ -233,19 +233,10 @@ class DeskTable(Table):
         return self
 
 
-class RobotTable(Table):
-    """`[fleets.NAME.robots."manufacturer/serial"]`: what is known of one robot."""
-
-    capabilities: frozenset[Text] | None = None
-    banned: str = ""
-
-
 class FleetTable(Table):
     """`[fleets.NAME]`: robots that speak one dialect. options: as in DeskTable."""
 
     type: Text
-    capabilities: frozenset[Text] = frozenset()
-    robots: dict[Text, RobotTable] = Field(default_factory=dict)
     options: SkipValidation[Any] = None
 
 

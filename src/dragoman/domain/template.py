@@ -91,6 +91,6 @@ def _known(name: str, names: Collection[str], fields: Collection[str] | None) ->
     known = [*names, *(f"field.{one}" for one in fields or ())]
     if name in known:
         return name
-    near = get_close_matches(name, known, n=1)
+    near = get_close_matches(name, known, n=1) or get_close_matches(prefix, known, n=1)
     mend = f"did you mean {{{near[0]}}}?" if near else f"known are {', '.join(known)}"
     raise BadInput(f"no placeholder is called {{{name[:60]}}}", value=f"{{{name}}}", mend=mend)

@@ -11,6 +11,7 @@ from dragoman.domain.change import Change, Entry, merged
 from dragoman.domain.delivery import Delivery, dropped
 from dragoman.domain.errors import Conflict, RetryLater
 from dragoman.domain.events import Confirmed
+from dragoman.domain.status import Told
 from dragoman.flow.kit import Kit
 from dragoman.ports.desk import Desk, DeskRecord, DeskWrite
 from dragoman.ports.feed import Feed
@@ -21,14 +22,15 @@ async def write(kit: Kit, desk: Desk, delivery: Delivery) -> Change:
 
     A precondition that fails means that people changed the record meanwhile: the write is given
     up, and the record is fetched so that intake sees what they want. A final write that conflicts
-    is raised (a dead letter), since somebody has to decide.
+    is raised (a dead letter), since somebody has to decide; but a calling-off that conflicts isn't,
+    since the desk has called it off itself.
     """
     asked = _asked(delivery)
     external_id = str(delivery.payload["external_id"])
     try:
         record = await desk.write(external_id, asked)
     except Conflict as conflict:
-        if delivery.final:
+        if delivery.final and delivery.payload.get("status") != Told.CANCELLED:
             raise
         return _overtaken(kit, delivery, external_id, conflict)
     told = str(delivery.payload.get("status", ""))
