@@ -1,0 +1,187 @@
+"""The composition root: the only place where a port meets an adapter.
+
+`opened` turns a loaded configuration into a running site's parts and takes them down again.
+Called by the CLI (`up`, `demo`) and by tests, which may put shims around the adapters.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from pydantic import SecretStr
+
+from dragoman import __version__, plugins
+from dragoman.config.model import BrokerTable, Config, DeskTable
+from dragoman.domain.cloudevent import case_event
+from dragoman.domain.outbox import Outlets
+from dragoman.flow.assign import Assign
+from dragoman.flow.faults import Faults
+from dragoman.flow.intake import Intake
+from dragoman.flow.kit import Kit
+from dragoman.journal.sqlite import SqliteJournal
+from dragoman.plugins import DeskPlugin, FeedPlugin, FleetPlugin
+from dragoman.ports.clock import Clock
+from dragoman.ports.desk import Desk
+from dragoman.ports.feed import Feed
+from dragoman.ports.fleet import Fleet
+from dragoman.ports.journal import Journal
+from dragoman.runtime.announcing import AnnouncingJournal
+from dragoman.runtime.clock import SystemClock
+from dragoman.runtime.gateway import Gateway
+from dragoman.runtime.outlets import ConfiguredOutlets
+from dragoman.runtime.parts import DeskParts, FeedParts, Parts
+from dragoman.runtime.poller import Pace
+from dragoman.solver import solve
+from dragoman.transport.broker import EmbeddedBroker
+from dragoman.transport.mqtt import MqttSettings
+from dragoman.transport.tls import TlsSettings
+
+JOURNAL_FILE = "journal.sqlite"
+BROKER_DIR = "broker"
+
+AnyPlugin = TypeVar("AnyPlugin", DeskPlugin, FleetPlugin, FeedPlugin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shims:
+    """What tests put around the adapters: each takes the real one and gives what is used."""
+
+    journal: Callable[[Journal], Journal] = lambda real: real
+    desk: Callable[[Desk], Desk] = lambda real: real
+    fleet: Callable[[Fleet], Fleet] = lambda real: real
+    feed: Callable[[Feed], Feed] = lambda real: real
+
+
+@asynccontextmanager
+async def opened(
+    config: Config, *, clock: Clock | None = None, shims: Shims | None = None
+) -> AsyncIterator[Gateway]:
+    """A gateway, ready to `run`. Its journal is open and, if it has one, its broker runs.
+
+    Raises NeedsHuman if the journal or the broker can't be had.
+    """
+    clock = clock or SystemClock()
+    shims = shims or Shims()
+    config.site.data.mkdir(parents=True, exist_ok=True)
+    journal = await SqliteJournal.open(
+        config.site.data / JOURNAL_FILE, site_name=config.site.name, clock=clock
+    )
+    try:
+        async with broker(config) as mqtt:
+            yield Gateway(_parts(config, clock, shims, journal, mqtt))
+    finally:
+        await journal.close()
+
+
+@asynccontextmanager
+async def broker(config: Config) -> AsyncIterator[MqttSettings]:
+    """How to reach the broker; without a URL in the configuration, an embedded one runs here."""
+    table = config.broker
+    if table.url is not None:
+        yield _mqtt(table)
+        return
+    users = None
+    if table.username is not None and table.password is not None:
+        users = {table.username: SecretStr(table.password.reveal())}
+    _, _, port = table.listen.rpartition(":")
+    embedded = EmbeddedBroker(config.site.data / BROKER_DIR, port=int(port), users=users)
+    settings = await embedded.start()
+    try:
+        yield settings
+    finally:
+        await embedded.stop()
+
+
+def _mqtt(table: BrokerTable) -> MqttSettings:
+    password = None if table.password is None else SecretStr(table.password.reveal())
+    secure = (table.url or "").startswith("mqtts:")
+    files = table.tls
+    tls = TlsSettings(ca_file=files.ca_file, cert_file=files.cert_file, key_file=files.key_file)
+    return MqttSettings.from_url(
+        table.url or "",
+        username=table.username,
+        password=password,
+        tls=tls if secure else None,
+        protocol=table.protocol,
+    )
+
+
+def _parts(config: Config, clock: Clock, shims: Shims, real: Journal, mqtt: MqttSettings) -> Parts:
+    journal = AnnouncingJournal(shims.journal(real))
+    fleets = {
+        name: shims.fleet(
+            _plugin(FleetPlugin, "fleets", table.type).connect(name, table.options, mqtt, clock)
+        )
+        for name, table in config.fleets.items()
+    }
+    feeds = {
+        name: FeedParts(
+            feed=shims.feed(
+                _plugin(FeedPlugin, "feeds", table.type).connect(name, table.options, mqtt, clock)
+            ),
+            retry=table.retry,
+        )
+        for name, table in config.feeds.items()
+    }
+    outlets: Outlets = ConfiguredOutlets(
+        fleets=fleets,
+        desks={name: table.outgoing for name, table in config.desks.items()},
+        feed_names=tuple(feeds),
+        event_of=partial(case_event, site=config.site.name),
+    )
+    kit = Kit(journal=journal, clock=clock, outlets=outlets, policy=config.policy)
+    return Parts(
+        site_name=config.site.name,
+        version=__version__,
+        kit=kit,
+        journal=journal,
+        assign=Assign(
+            kit=kit,
+            missions=config.missions_by_kind(),
+            locations=config.places(),
+            weights=config.weights,
+            solver=solve,
+        ),
+        desks={
+            name: _desk(config, name, table, kit, shims) for name, table in config.desks.items()
+        },
+        fleets=fleets,
+        feeds=feeds,
+        faults=_faults(config, kit),
+    )
+
+
+def _desk(config: Config, name: str, table: DeskTable, kit: Kit, shims: Shims) -> DeskParts:
+    plugin = _plugin(DeskPlugin, "desks", table.type)
+    poll = table.poll
+    pace = Pace(least=poll.min_s, most=poll.max_s, per_minute=poll.requests_per_minute)
+    return DeskParts(
+        desk=shims.desk(plugin.connect(name, table.options, kit.clock)),
+        intake=Intake(kit=kit, desk=name, mapping=table.incoming, kinds=frozenset(config.missions)),
+        notice=lambda body: plugin.notice(body, table.options),
+        retry=table.retry,
+        concurrency=table.concurrency,
+        pace=pace if poll.enabled else None,
+    )
+
+
+def _faults(config: Config, kit: Kit) -> Faults | None:
+    table = config.faults
+    if table.desk is None:
+        return None
+    return Faults(
+        kit=kit,
+        desk=table.desk,
+        outgoing=config.desks[table.desk].outgoing,
+        levels=frozenset(table.levels),
+        ignore=frozenset(table.ignore),
+    )
+
+
+def _plugin(kind: type[AnyPlugin], group: plugins.Group, name: str) -> AnyPlugin:
+    found = plugins.find(group, name)
+    if not isinstance(found, kind):
+        raise TypeError(f"the plugin {name} of {group} is no {kind.__name__}")
+    return found
