@@ -1,0 +1,69 @@
+"""The ServiceNow desk: one table of one instance, behind the Desk port.
+
+Built by bootstrap.py through `PLUGIN.connect`. It only puts the parts together: `changes.py`
+polls, `writes.py` writes, `table.py` is the wire.
+"""
+
+from dragoman.desks.servicenow.changes import Changes
+from dragoman.desks.servicenow.fields import record_of
+from dragoman.desks.servicenow.settings import OAuth2, ServiceNowSettings
+from dragoman.desks.servicenow.table import Table
+from dragoman.desks.servicenow.writes import Writes
+from dragoman.ports.clock import Clock
+from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
+from dragoman.transport.http import HttpClient, HttpLimits
+from dragoman.transport.http_auth import Auth, ClientCredentials, basic
+from dragoman.transport.tls import TlsSettings
+
+
+class ServiceNowDesk:
+    """Implements `Desk`. name: of the desk in the configuration."""
+
+    def __init__(self, name: str, settings: ServiceNowSettings, clock: Clock) -> None:
+        self.name = name
+        self.http = HttpClient(
+            settings.url,
+            clock=clock,
+            auth=_auth(settings, clock),
+            tls=TlsSettings(
+                ca_file=settings.tls.ca_file,
+                cert_file=settings.tls.cert_file,
+                key_file=settings.tls.key_file,
+            ),
+            limits=HttpLimits(
+                connect_s=settings.connect_s,
+                total_s=settings.timeout_s,
+                max_body=settings.max_body,
+                connections=settings.connections,
+            ),
+        )
+        self._table = Table(self.http, settings.table, settings.fields)
+        self._changes = Changes(self._table, settings)
+        self._writes = Writes(self._table, settings)
+
+    async def changes(self, cursor: str, limit: int) -> DeskPage:
+        """See the port."""
+        return await self._changes.page(cursor, limit)
+
+    async def read(self, external_id: str) -> DeskRecord:
+        """See the port."""
+        return record_of(await self._table.read(external_id))
+
+    async def write(self, external_id: str, write: DeskWrite) -> DeskRecord:
+        """See the port."""
+        return await self._writes.update(external_id, write)
+
+    async def create(self, write: DeskWrite) -> DeskRecord:
+        """See the port."""
+        return await self._writes.create(write)
+
+    async def close(self) -> None:
+        """See the port."""
+        await self.http.close()
+
+
+def _auth(settings: ServiceNowSettings, clock: Clock) -> Auth:
+    auth = settings.auth
+    if isinstance(auth, OAuth2):
+        return ClientCredentials(auth.token_url, auth.client_id, auth.client_secret.reveal, clock)
+    return basic(auth.username, auth.password.reveal)
