@@ -1,0 +1,1 @@
+"""Public test helpers: emulated desks, simulated robots, conformance suites and fault tools."""
