@@ -4,6 +4,7 @@ import base64
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -20,12 +21,12 @@ class Http:
         self._desk = desk
         self._session = session
 
-    async def __call__(self, method: str, path: str, **options: object) -> aiohttp.ClientResponse:
+    async def __call__(self, method: str, path: str, **options: Any) -> aiohttp.ClientResponse:
         """Send a call to /api/now/… and read the answer to its end."""
         async with self._session.request(
             method,
             f"{self._desk.url}/api/now/{path}",
-            **options,  # type: ignore[arg-type]
+            **options,
         ) as response:
             await response.read()
             return response

@@ -4,10 +4,10 @@ import operator
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.testing.servicenow.auth import Account
@@ -156,9 +156,8 @@ def filled(rows: list[tuple[str, str, str, str, int]]) -> Instance:
     return instance
 
 
-def context(instance: Instance, **changes: object) -> Context:
-    details = {"now": START, "user_sys_id": "u" * 32, "zone": UTC} | changes
-    return Context(store=instance.store, **details)  # type: ignore[arg-type]
+def context(instance: Instance, now: datetime = START, zone: tzinfo = UTC) -> Context:
+    return Context(store=instance.store, now=now, user_sys_id="u" * 32, zone=zone)
 
 
 def run(instance: Instance, encoded: str) -> list[Row]:
@@ -173,6 +172,41 @@ def test_a_query_finds_what_the_model_finds(
     found = [row["sys_id"] for row in run(instance, encode(query))]
     assert len(found) == len(set(found))
     assert set(found) == model(query, list(instance.table("incident")))
+
+
+@settings(max_examples=400)
+@given(rows=ROWS, part=parts())
+def test_each_part_alone_finds_what_the_model_finds(
+    rows: list[tuple[str, str, str, str, int]], part: Part
+) -> None:
+    instance = filled(rows)
+    found = {row["sys_id"] for row in run(instance, part.encoded())}
+    assert found == model([[[part]]], list(instance.table("incident")))
+
+
+@pytest.mark.parametrize("operator_and_value", [">2026-03-01 12:00:00", ">=2026-03-01 12:00:01"])
+def test_a_watermark_between_two_updates_skips_none(operator_and_value: str) -> None:
+    instance = filled([("a", "", "1", "", 0), ("b", "", "1", "", 2), ("c", "", "1", "", 0)])
+    found = run(instance, f"sys_updated_on{operator_and_value}^ORDERBYsys_updated_on")
+    assert sorted(row["short_description"] for row in found) == ["b", "c"]
+
+
+def test_null_means_empty() -> None:
+    instance = filled([("a", "", "1", "", 0), ("b", "x", "1", "", 0)])
+    assert [row["short_description"] for row in run(instance, "correlation_id=NULL")] == ["a"]
+    assert [row["short_description"] for row in run(instance, "correlation_id!=NULL")] == ["b"]
+
+
+def test_indices_follow_changes() -> None:
+    instance = filled([("a", "old", "1", "", 0)])
+    table = instance.table("incident")
+    (row,) = table
+    instance.update("incident", row["sys_id"], {"correlation_id": "New"}, ADMIN)
+    assert list(table.where("correlation_id", ["old"])) == []
+    assert list(table.where("correlation_id", ["new"])) == [row]
+    instance.delete("incident", row["sys_id"], ADMIN)
+    assert list(table.where("correlation_id", ["new"])) == []
+    assert list(table.updated_since("")) == []
 
 
 @given(rows=ROWS, descending=st.booleans())
@@ -214,28 +248,23 @@ def test_what_is_not_emulated_is_refused(encoded: str) -> None:
         run(filled([]), encoded)
 
 
-def _script_rows(script: str, **changes: object) -> list[Row]:
-    instance = filled([("early", "", "1", "", 0), ("late", "", "1", "", 2)])
-    query = parse(f"sys_created_on>={script}", "incident", context(instance, **changes))
-    return query.rows(instance.store)
-
-
 @pytest.mark.parametrize(
-    ("script", "changes", "found"),
+    ("script", "seconds_later", "zone", "found"),
     [
-        ("javascript:gs.dateGenerate('2026-03-01','12:00:01')", {}, ["late"]),
+        ("gs.dateGenerate('2026-03-01','12:00:01')", 0, UTC, ["late"]),
         # The account's zone counts: 14:00:01 at +02:00 is 12:00:01 UTC.
-        (
-            "javascript:gs.dateGenerate('2026-03-01','14:00:01')",
-            {"zone": timezone(timedelta(hours=2))},
-            ["late"],
-        ),
-        ("javascript:gs.minutesAgo(1)", {"now": START + timedelta(seconds=61)}, ["late"]),
-        ("javascript:gs.dateGenerate('never','12:00:01')", {}, ["early", "late"]),
+        ("gs.dateGenerate('2026-03-01','14:00:01')", 0, timezone(timedelta(hours=2)), ["late"]),
+        ("gs.minutesAgo(1)", 61, UTC, ["late"]),
+        ("gs.hoursAgo(1)", 61, UTC, ["early", "late"]),
+        # A date that is none makes the condition invalid, so that it is left out.
+        ("gs.dateGenerate('never','12:00:01')", 0, UTC, ["early", "late"]),
     ],
 )
-def test_script_dates(script: str, changes: dict[str, object], found: list[str]) -> None:
-    assert [row["short_description"] for row in _script_rows(script, **changes)] == found
+def test_script_dates(script: str, seconds_later: int, zone: tzinfo, found: list[str]) -> None:
+    instance = filled([("early", "", "1", "", 0), ("late", "", "1", "", 2)])
+    asked = context(instance, START + timedelta(seconds=seconds_later), zone)
+    query = parse(f"sys_created_on>=javascript:{script}", "incident", asked)
+    assert [row["short_description"] for row in query.rows(instance.store)] == found
 
 
 def test_between_two_script_dates() -> None:

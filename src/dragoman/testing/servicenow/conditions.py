@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from operator import ge, gt, le, lt
+from typing import Any
 
 from dragoman.testing.servicenow.schema import Field, FieldType
 from dragoman.testing.servicenow.store import Store
@@ -19,12 +21,7 @@ Value = Callable[[Mapping[str, str]], str]
 STAMP = "%Y-%m-%d %H:%M:%S"
 _STAMP_OPERAND = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?")
 _SCRIPT = re.compile(r"gs\.(\w+)\((.*)\)")
-_COMPARE: Mapping[str, Callable[[object, object], bool]] = {
-    ">": lambda left, right: left > right,  # type: ignore[operator]
-    ">=": lambda left, right: left >= right,  # type: ignore[operator]
-    "<": lambda left, right: left < right,  # type: ignore[operator]
-    "<=": lambda left, right: left <= right,  # type: ignore[operator]
-}
+_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {">": gt, ">=": ge, "<": lt, "<=": le}
 _TEXT: Mapping[str, Callable[[str, str], bool]] = {
     "LIKE": lambda value, part: part in value,
     "CONTAINS": lambda value, part: part in value,
