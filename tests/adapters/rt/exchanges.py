@@ -140,6 +140,11 @@ MESSAGES = [
         },
         keeps={"comment": "location"},
     ),
+    _post(
+        "comment_with_subject",
+        "/ticket/{ticket}/comment",
+        {**_message("Robot agv-1 has arrived."), "Subject": "delivery-17"},
+    ),
     _post("comment_no_content_type", "/ticket/{ticket}/comment", {"Content": "x"}),
     _post(
         "comment_if_match_fails",
@@ -268,6 +273,16 @@ READS = [
             "per_page": "2",
             "page": "2",
             "fields": "Type,ObjectId",
+        },
+    ),
+    _get(
+        "ticket_history_newest_first",
+        "/ticket/{ticket}/history",
+        query={
+            "fields": "Type,Data,Creator",
+            "orderby": "id",
+            "order": "DESC",
+            "per_page": "9",
         },
     ),
     _get("ticket_history_page", "/ticket/{ticket}/history", query={"per_page": "2", "page": "9"}),

@@ -39,6 +39,14 @@ def when(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _data(line: Transaction) -> str:
+    """Tell a message's subject as the mail's header has it, with the end of its line."""
+    if line.type not in ("Comment", "Correspond"):
+        return ""
+    subject = line.attachment.subject if line.attachment else ""
+    return f"{subject}\n" if subject else "No Subject"
+
+
 class Renderer:
     """Writes records; `base` is the address of REST 2.0 that links start with."""
 
@@ -103,8 +111,8 @@ class Renderer:
             "TimeTaken": "0",
             "_hyperlinks": self._transaction_links(line),
         }
-        if line.attachment:
-            told["Data"] = "No Subject"
+        if data := _data(line):
+            told["Data"] = data
         pairs = {"Field": line.field, "OldValue": line.old, "NewValue": line.new}
         return told | {name: value for name, value in pairs.items() if value}
 
@@ -120,6 +128,7 @@ class Renderer:
             "Field": line.field,
             "OldValue": line.old,
             "NewValue": line.new,
+            "Data": _data(line),
             "_hyperlinks": self._transaction_links(line),
         }
         return known.get(name, "")
@@ -129,7 +138,8 @@ class Renderer:
         return {
             "id": attachment.id,
             "Content": base64.encodebytes(attachment.content.encode()).decode(),
-            "ContentType": attachment.content_type,
+            "ContentType": "text/plain",
+            "Subject": attachment.subject,
             "Created": when(line.created),
             "Creator": self.user(line.creator),
             "TransactionId": self.reference("transaction", line.id),

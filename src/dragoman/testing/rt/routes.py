@@ -120,7 +120,9 @@ class Routes:
 
     async def _history(self, request: web.Request) -> web.Response:
         lines = _find(request, self._store).history
-        return answer(_page_of_lines(request, self._store, lines))
+        found = [(_transaction_row(self._store, line), line) for line in lines]
+        ordered = [line for _, line in _ordered(request, found)]
+        return answer(_page_of_lines(request, self._store, ordered))
 
     async def _search(self, request: web.Request) -> web.Response:
         test = _compile(request.query.get("query", ""), _TICKET_FIELDS)

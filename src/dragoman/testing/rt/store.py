@@ -42,7 +42,7 @@ class Attachment:
 
     id: int
     content: str
-    content_type: str
+    subject: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ class Store:
         for _ in range(_GROUPS_OF_A_TICKET):
             line = self._line(ticket, self.user("RT_System"), Change(type="Create"))
             self._groups.append(replace(line, object_type="RT::Group"))
-        self._write(ticket, actor, Change(type="Create"), self._attach(new.text, "text/plain"))
+        self._write(ticket, actor, Change(type="Create"), self._attach(new.text, new.subject))
         return ticket
 
     def set_status(self, ticket: Ticket, actor: User, status: str) -> str:
@@ -248,9 +248,11 @@ class Store:
         self._write(ticket, actor, change)
         return f"Priority changed from '{_priority_name(old)}' to '{_priority_name(priority)}'"
 
-    def add_message(self, ticket: Ticket, actor: User, kind: str, text: str) -> Transaction:
+    def add_message(
+        self, ticket: Ticket, actor: User, kind: str, text: str, subject: str = ""
+    ) -> Transaction:
         """Add a "comment" (for staff) or "correspond" (a reply, which opens the ticket)."""
-        attachment = self._attach(text, "text/plain")
+        attachment = self._attach(text, subject)
         line = self._write(ticket, actor, Change(type=kind.capitalize()), attachment)
         if kind == "correspond":
             if ticket.owner.name not in ("Nobody", actor.name):
@@ -281,10 +283,10 @@ class Store:
             new=change.new,
         )
 
-    def _attach(self, text: str, content_type: str) -> Attachment | None:
+    def _attach(self, text: str, subject: str) -> Attachment | None:
         if not text:
             return None
-        attachment = Attachment(id=self._next_attachment, content=text, content_type=content_type)
+        attachment = Attachment(id=self._next_attachment, content=text, subject=subject)
         self._next_attachment += 1
         return attachment
 

@@ -66,7 +66,7 @@ def apply_message(
     text = str(body.get("Content") or "")
     if text and not body.get("ContentType"):
         raise Refused(400, "ContentType is a required field for application/json")
-    line = store.add_message(ticket, actor, kind, text)
+    line = store.add_message(ticket, actor, kind, text, str(body.get("Subject") or ""))
     told = ["Comments added" if kind == "comment" else "Correspondence added"]
     told += _apply_custom_fields(store, ticket, actor, body)
     if body.get("Status"):
