@@ -98,6 +98,17 @@ class Seen:
         self._versions.move_to_end(record_id)
         return True
 
+    def get(self, record_id: str) -> str:
+        """The version that was reported last, "" if none."""
+        return self._versions.get(record_id, "")
+
+    def add(self, record_id: str, version: str) -> None:
+        """Remember a version as reported, in place of an older one."""
+        self._versions[record_id] = version
+        self._versions.move_to_end(record_id)
+        if len(self._versions) > self._size:
+            self._versions.popitem(last=False)
+
     def offer(self, cursor: str, pairs: Sequence[tuple[str, str]]) -> None:
         """A page with this cursor is handed out; pairs: (id, version) of what it holds."""
         self._offered = (cursor, pairs)
@@ -109,7 +120,4 @@ class Seen:
         if not offered or offered != cursor:
             return
         for record_id, version in pairs:
-            self._versions[record_id] = version
-            self._versions.move_to_end(record_id)
-        while len(self._versions) > self._size:
-            self._versions.popitem(last=False)
+            self.add(record_id, version)

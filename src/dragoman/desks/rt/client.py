@@ -1,0 +1,69 @@
+"""The Request Tracker desk: one queue, behind the Desk port.
+
+Built by bootstrap.py through `PLUGIN.connect`. It only puts the parts together: `changes.py`
+polls, `writes.py` writes, `rest.py` is the wire.
+"""
+
+from dragoman.config.http import TokenAuth
+from dragoman.desks.rt.changes import Changes
+from dragoman.desks.rt.rest import Rest
+from dragoman.desks.rt.settings import RtSettings
+from dragoman.desks.rt.writes import Writes
+from dragoman.ports.clock import Clock
+from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
+from dragoman.transport.http import HttpClient, HttpLimits
+from dragoman.transport.http_auth import Auth, basic, token
+from dragoman.transport.tls import TlsSettings
+
+
+class RtDesk:
+    """Implements `Desk`. name: of the desk in the configuration."""
+
+    def __init__(self, name: str, settings: RtSettings, clock: Clock) -> None:
+        self.name = name
+        self.http = HttpClient(
+            settings.url,
+            clock=clock,
+            auth=_auth(settings),
+            tls=TlsSettings(
+                ca_file=settings.tls.ca_file,
+                cert_file=settings.tls.cert_file,
+                key_file=settings.tls.key_file,
+            ),
+            limits=HttpLimits(
+                connect_s=settings.connect_s,
+                total_s=settings.timeout_s,
+                max_body=settings.max_body,
+                connections=settings.connections,
+            ),
+        )
+        self._rest = Rest(self.http, settings.queue)
+        self._changes = Changes(self._rest, settings)
+        self._writes = Writes(self._rest, self._changes, settings)
+
+    async def changes(self, cursor: str, limit: int) -> DeskPage:
+        """See the port."""
+        return await self._changes.page(cursor, limit)
+
+    async def read(self, external_id: str) -> DeskRecord:
+        """See the port."""
+        return (await self._rest.ticket(external_id)).record
+
+    async def write(self, external_id: str, write: DeskWrite) -> DeskRecord:
+        """See the port."""
+        return await self._writes.update(external_id, write)
+
+    async def create(self, write: DeskWrite) -> DeskRecord:
+        """See the port."""
+        return await self._writes.create(write)
+
+    async def close(self) -> None:
+        """See the port."""
+        await self.http.close()
+
+
+def _auth(settings: RtSettings) -> Auth:
+    auth = settings.auth
+    if isinstance(auth, TokenAuth):
+        return token(auth.token.reveal, scheme="token")
+    return basic(auth.username, auth.password.reveal)
