@@ -256,6 +256,7 @@ class MissionTable(Table):
     ]
     needs: frozenset[Text] = frozenset()
     expected_s: Seconds = 120.0
+    repeatable: bool = False
 
 
 class LocationTable(Table):
@@ -316,7 +317,11 @@ class Config(Table):
         """The missions as the domain knows them."""
         return {
             kind: Mission(
-                kind=kind, actions=table.actions, needs=table.needs, expected_s=table.expected_s
+                kind=kind,
+                actions=table.actions,
+                needs=table.needs,
+                expected_s=table.expected_s,
+                repeatable=table.repeatable,
             )
             for kind, table in self.missions.items()
         }

@@ -30,10 +30,14 @@ class CalledOff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """A robot was chosen. decision: candidates' costs and exclusions, for the journal."""
+    """A robot was chosen. boots: how often it is known to have restarted so far. decision:
+    candidates' costs and exclusions, for the journal.
+    """
 
     order: Order
     expected_s: float
+    repeatable: bool = False
+    boots: int = 0
     decision: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -115,10 +119,14 @@ class Returned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
-    """The robot is known not to execute the order any more: its own word, or a person's."""
+    """The robot is known not to execute the order any more: its own word, or a person's.
+
+    undone: and that it has not finished it either.
+    """
 
     order_id: str
     proof: str
+    undone: bool = True
     actor: str = "gateway"
 
 

@@ -25,14 +25,17 @@ WITHOUT_ORDERS = frozenset({"MANUAL", "SERVICE", "TEACHIN"})
 """Operating modes in which a vehicle drops its order (6.10.5)."""
 
 
-def read(report: RobotReport, before: RobotReport | None, attempt: Assignment) -> on.Event | None:
+def read(
+    report: RobotReport, before: RobotReport | None, attempt: Assignment, boots: int
+) -> on.Event | None:
     """The event that this state means for the attempt, or None.
 
-    before: the robot's state before this one, to tell what is new.
+    before: the robot's state before this one, to tell what is new. boots: the robot's restarts so
+    far; one since the order was sent means that it may have done the order and forgotten it.
     """
     if report.order_id == attempt.order_id:
         return _holding(report, before, attempt)
-    return _without(report, before, attempt)
+    return _without(report, before, attempt, forgetful=boots != attempt.boots)
 
 
 def _holding(
@@ -96,13 +99,14 @@ def _outcome(
 
 
 def _without(
-    report: RobotReport, before: RobotReport | None, attempt: Assignment
+    report: RobotReport, before: RobotReport | None, attempt: Assignment, *, forgetful: bool
 ) -> on.Event | None:
     """The robot shows another order, or none."""
     had = attempt.accepted_at is not None
     cancel = _cancelled(report, attempt)
     if cancel:
-        return on.Stopped(order_id=attempt.order_id, proof=cancel)
+        undone = cancel.endswith("FINISHED") or not (had or forgetful)
+        return on.Stopped(order_id=attempt.order_id, proof=cancel, undone=undone)
     if not had:
         known = set(before.errors) if before is not None else set()
         rejection = [e for e in report.errors if _rejects(e, attempt, known)]

@@ -103,6 +103,7 @@ class Assignment:
     how often the order and its cancelOrder went out. expected_s: how long the mission should take.
     parcel: the message as first composed, so that a repeat has identical bytes. cancel_id: the id
     of our cancelOrder action, once one was made. then: what becomes of the case after STOPPING.
+    repeatable: doing it twice does no harm. boots: the robot's restarts before this order.
     All times by the gateway's clock.
     """
 
@@ -114,6 +115,8 @@ class Assignment:
     order: Order
     assigned_at: datetime
     expected_s: float = 120.0
+    repeatable: bool = False
+    boots: int = 0
     parcel: Mapping[str, object] = field(default_factory=dict)
     sends: int = 0
     cancels: int = 0

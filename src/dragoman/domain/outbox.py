@@ -15,7 +15,7 @@ from dragoman.domain.change import Change, Entry
 from dragoman.domain.delivery import Delivery, dropped
 from dragoman.domain.effects import Bind, Effect, Free, PublishCancel, PublishOrder, Tell, Withdraw
 from dragoman.domain.events import Confirmed
-from dragoman.domain.lifecycle import Step, advance
+from dragoman.domain.lifecycle import Job, Step, advance
 from dragoman.domain.order import Assignment, Order
 from dragoman.domain.policy import Policy
 from dragoman.domain.robot import Robot
@@ -73,10 +73,13 @@ class Draft:
         """The robot as this transaction leaves it. Raises KeyError if it is unknown."""
         return self.robots.get(robot_id) or self.site.robots[robot_id]
 
-    def add(self, step: Step) -> None:
-        """Take in a step with all its effects. An ended case that has nothing to tell closes."""
+    def add(self, step: Step) -> Job:
+        """Take in a step with all its effects; the job as it is then.
+
+        An ended case that has nothing to tell its desk closes at once.
+        """
         if not step:
-            return
+            return step.job
         attempt = step.job.assignment
         final = False
         for effect in step.effects:
@@ -88,7 +91,8 @@ class Draft:
         told = any(isinstance(e, Tell) and e.status.told in FINAL for e in step.effects)
         if told and not final and done.job.case.state in ENDED:
             event = Confirmed(how="nothing has to be told to the desk")
-            self.add(advance(done.job, event, self.now, self.policy))
+            return self.add(advance(done.job, event, self.now, self.policy))
+        return done.job
 
     def ask(self, robot_id: str, not_after: datetime) -> None:
         """Ask a robot how it is. Raises Permanent if its dialect has no such question."""

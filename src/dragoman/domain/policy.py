@@ -90,6 +90,16 @@ class Weights:
     deadline: float = 1.0
     far_s: float = 300.0
 
+    def __post_init__(self) -> None:
+        """Raise BadInput if travel could not be turned into seconds."""
+        if self.speed <= 0:
+            raise BadInput(
+                "the speed of a robot has to be above 0",
+                field="weights.speed",
+                value=str(self.speed),
+                mend="use metres a second, like 1.0",
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionTemplate:
@@ -105,9 +115,12 @@ class Mission:
     """What a kind of case asks of a robot. needs: capabilities it must have.
 
     actions are done at the case's location, in order. expected_s: how long it should take.
+    repeatable: doing it twice does no harm, so a robot that may have done it before it lost its
+    memory is simply replaced; otherwise a person is asked (G2).
     """
 
     kind: str
     actions: tuple[ActionTemplate, ...]
     needs: frozenset[str] = frozenset()
     expected_s: float = 120.0
+    repeatable: bool = False

@@ -144,8 +144,9 @@ class Robot:
     protocol version spoken ("2.0.0"). capabilities: action types it can do; empty means unknown,
     and is taken as everything. headers: topic kind → last headerId that we sent on it.
     quarantined, banned: the reason while no work may be given to it. rests_until: it did not answer
-    an order, so it gets none before that. interval_s: the longest
-    time between its states (VDA 5050: 30). jobs: how many orders it has finished, for fairness.
+    an order, so it gets none before that. interval_s: the longest time between its states (VDA
+    5050: 30). jobs: how many orders it has finished, for fairness. boots: how often it was seen to
+    have restarted, its memory of orders perhaps lost. faults: fault key → id of the open fault.
     """
 
     id: str
@@ -164,4 +165,5 @@ class Robot:
     rests_until: datetime | None = None
     interval_s: float = 30.0
     jobs: int = 0
+    boots: int = 0
     faults: Mapping[str, str] = field(default_factory=dict)

@@ -97,6 +97,8 @@ class Assign:
         chosen = Chosen(
             order=order,
             expected_s=want.mission.expected_s,
+            repeatable=want.mission.repeatable,
+            boots=candidate.robot.boots,
             decision=choosing.explain(posed, row, column),
         )
         draft.add(advance(job, chosen, draft.now, self.kit.policy))

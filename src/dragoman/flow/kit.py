@@ -48,14 +48,16 @@ class Kit:
             return None
         return Job(case=case, assignment=self.site.assignments.get(case.order_id))
 
-    def move(self, case_id: str, *happened: Event) -> Change:
-        """The change that events make to an open case, one after the other; empty if none."""
-        draft = self.draft()
+    def add(self, draft: Draft, case_id: str, *happened: Event) -> None:
+        """Put what events make of an open case, one after the other, into a transaction."""
         job = self.job(case_id)
         if job is None:
-            return Change()
+            return
         for event in happened:
-            step = advance(job, event, draft.now, self.policy)
-            draft.add(step)
-            job = draft.steps[-1].job if draft.steps else job
+            job = draft.add(advance(job, event, draft.now, self.policy))
+
+    def move(self, case_id: str, *happened: Event) -> Change:
+        """The change that events make to an open case; empty if they mean nothing now."""
+        draft = self.draft()
+        self.add(draft, case_id, *happened)
         return draft.change()

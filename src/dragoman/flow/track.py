@@ -11,6 +11,7 @@ from datetime import timedelta
 from dragoman.domain.change import Change, Entry, merged
 from dragoman.domain.errors import Permanent
 from dragoman.domain.evidence import read
+from dragoman.domain.outbox import Draft
 from dragoman.domain.robot import (
     BadMessage,
     FleetReport,
@@ -95,14 +96,14 @@ class Track:
         self.renewed.discard(report.robot_id)
         self.latest[report.robot_id] = report
         note = self._from_future(report)
-        moved = self._evidence(robot, before, report)
-        woken = robot.presence is not Presence.FRESH
-        if before is not None and not woken and not moved and not note and _same(before, report):
+        draft = self.kit.draft(report.received_at)
+        self._notice(draft, robot, report, before or self.kit.site.reports.get(robot.id))
+        self._evidence(draft, robot, before, report)
+        moved = draft.change()
+        if before is not None and not moved and not note and _same(before, report):
             return Change()
         self.counters.changed += 1
-        kept = self._fresh(robot, report) if woken else Change()
-        # The lifecycle may have changed the robot (freed it), so its version comes last.
-        return merged(note, Change(reports=(report,)), kept, moved)
+        return merged(note, Change(reports=(report,)), moved)
 
     def _in_order(self, before: RobotReport, report: RobotReport) -> bool:
         """Neither a repetition nor older than what is known. A restarted counter is news."""
@@ -117,21 +118,31 @@ class Track:
             self.counters.outdated += 1
         return False
 
-    def _evidence(self, robot: Robot, before: RobotReport | None, report: RobotReport) -> Change:
-        if not robot.bound:
-            return Change()
-        attempt = self.kit.site.assignments.get(robot.bound)
-        if attempt is None:
-            return Change()
-        event = read(report, before, attempt)
-        return Change() if event is None else self.kit.move(attempt.case_id, event)
-
-    def _fresh(self, robot: Robot, report: RobotReport) -> Change:
+    def _notice(
+        self, draft: Draft, robot: Robot, report: RobotReport, before: RobotReport | None
+    ) -> None:
+        """That a silent robot is back, or that its counter started anew, so that it restarted."""
+        restarted = before is not None and report.header_id < before.header_id
+        if robot.presence is Presence.FRESH and not restarted:
+            return
         link = Link.ONLINE if robot.link in {Link.UNKNOWN, Link.BROKEN} else robot.link
-        back = replace(robot, presence=Presence.FRESH, link=link)
-        text = f"Robot {robot.id} reports its state."
-        note = self._entry("robot.fresh", text, robot.id, {"mode": report.mode})
-        return Change(robots=(back,), entries=(note,))
+        draft.robots[robot.id] = replace(
+            robot, presence=Presence.FRESH, link=link, boots=robot.boots + restarted
+        )
+        text = f"Robot {robot.id} has restarted." if restarted else f"Robot {robot.id} reports."
+        action = "robot.restarted" if restarted else "robot.fresh"
+        draft.entries.append(self._entry(action, text, robot.id, {"mode": report.mode}))
+
+    def _evidence(
+        self, draft: Draft, robot: Robot, before: RobotReport | None, report: RobotReport
+    ) -> None:
+        """What the state means for the order that the robot is bound to."""
+        attempt = self.kit.site.assignments.get(robot.bound) if robot.bound else None
+        if attempt is None:
+            return
+        event = read(report, before, attempt, draft.robot(robot.id).boots)
+        if event is not None:
+            self.kit.add(draft, attempt.case_id, event)
 
     def _link(self, report: LinkReport) -> Change:
         robot = self.kit.site.robots.get(report.robot_id)

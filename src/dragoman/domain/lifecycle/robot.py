@@ -44,6 +44,8 @@ def chosen(job: Job, event: on.Chosen, now: datetime, policy: Policy) -> Step:
         order=order,
         assigned_at=now,
         expected_s=event.expected_s,
+        repeatable=event.repeatable,
+        boots=event.boots,
     )
     due_at = after(now, policy.publish_within)
     case = enter(job.case, CaseState.ASSIGNED, now, due_at)
@@ -287,8 +289,14 @@ def stopped(job: Job, event: on.Stopped, now: datetime, policy: Policy) -> Step:
         case Then.HOLD:
             note = Note(action="case.held", text=attempt.reason, actor=event.actor, data=data)
             step = hold_case(job, now, policy, note)
-        case _:
+        case _ if event.undone or attempt.repeatable:
             step = requeue(job, attempt, attempt.reason, now, policy)
+        case _:
+            text = (
+                f"{attempt.reason}; robot {attempt.robot_id} may have done it before. {event.proof}"
+            )
+            note = Note(action="case.held", text=text, data=data)
+            step = hold_case(job, now, policy, note)
     return release_robot(
         step, attempt, AssignmentState.STOPPED, now, rest=attempt.accepted_at is None
     )
