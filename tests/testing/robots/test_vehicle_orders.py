@@ -106,10 +106,10 @@ def test_an_edge_action_ends_with_its_edge(lab: Lab) -> None:
     lab.order(actions={"AB": [action("light", "NONE")], "BC": [action("stop", "HARD")]})
     assert lab.status("light") == "INITIALIZING"
     assert lab.state["driving"] is True
-    lab.run(10)
+    arrived = lab.run(10)[-1]
     assert lab.status("light") == "FINISHED"
     assert lab.status("stop") == "INITIALIZING"
-    assert lab.state["driving"] is False
+    assert arrived["driving"] is False
     lab.run(30)
     assert lab.outcomes() == [("o1", "finished")]
 

@@ -9,12 +9,14 @@ nothing that was written (`load_report` in ledger.py reads it).
 import argparse
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
 from pathlib import Path
 from typing import TextIO
 
+import structlog
 import uvloop
 from pydantic import SecretStr
 
@@ -29,6 +31,10 @@ from dragoman.transport.mqtt import MqttSettings
 def main(arguments: list[str] | None = None) -> int:
     """Run the fleet; return the exit code: 0 well ended, 1 no broker, 2 wrong arguments."""
     options = _parser().parse_args(arguments)
+    structlog.configure(  # the answers have the standard output for themselves
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     try:
         uvloop.run(_run(options))
     except DragomanError as error:
@@ -53,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--speed", type=float, default=1.5, help="metres a second")
     add("--action-s", type=float, default=2.0, help="seconds an action takes")
     add("--time-scale", type=float, default=1.0, help="10: ten times faster than real")
+    add("--deadline-s", type=float, default=30.0, help="seconds for all to connect")
     add("--state-interval-s", type=float, default=30.0, help="seconds between states")
     return parser
 
@@ -77,7 +84,7 @@ async def _run(options: argparse.Namespace) -> None:
     report = None if options.report is None else options.report.open("a", encoding="utf-8")
     fleet = RobotFleet(settings, profiles, witness=None if report is None else _writer(report))
     try:
-        await fleet.start()
+        await fleet.start(deadline_s=options.deadline_s)
         _print({"ready": options.count, "robots": [p.robot_id for p in profiles]})
         await _serve(fleet)
         await fleet.stop()

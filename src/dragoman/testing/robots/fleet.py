@@ -70,15 +70,15 @@ class RobotFleet:
     async def start(self, *, deadline_s: float = 30.0) -> None:
         """Connect all. Raises RetryLater or NeedsHuman if one can't; then none is left running."""
         gate = asyncio.Semaphore(_AT_A_TIME)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + deadline_s
 
         async def start(robot: Robot) -> None:
             async with gate:
-                await robot.start(deadline_s=deadline_s)
+                await robot.start(deadline_s=max(0.1, until - loop.time()))
 
         try:
-            async with asyncio.timeout(deadline_s):
-                started = [start(robot) for robot in self.robots.values()]
-                await asyncio.gather(*started)
+            await asyncio.gather(*[start(robot) for robot in self.robots.values()])
         except BaseException:
             await self.stop()
             raise
