@@ -146,6 +146,18 @@ class Renderer:
             "_hyperlinks": [],
         }
 
+    def attachment_item(self, line: Transaction, names: Sequence[str]) -> Json:
+        """Write a text as a list does: its content is plain there, in base64 when read alone."""
+        attachment = line.attachment
+        assert attachment is not None, "only lines with a text are listed"
+        known: Mapping[str, Any] = {
+            "Content": attachment.content,
+            "ContentType": attachment.content_type,
+            "TransactionId": str(line.id),
+        }
+        told = {name: known.get(name, "") for name in names}
+        return {**told, **self.reference("attachment", attachment.id)}
+
     def queue(self) -> Json:
         """Write the queue read alone."""
         store = self._store

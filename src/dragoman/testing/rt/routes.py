@@ -61,6 +61,7 @@ class Routes:
             web.put(PREFIX + r"/ticket/{id:\d+}", self._update_ticket),
             web.post(PREFIX + r"/ticket/{id:\d+}/{kind:comment|correspond}", self._message),
             web.get(PREFIX + r"/ticket/{id:\d+}/history", self._history),
+            web.get(PREFIX + r"/ticket/{id:\d+}/attachments", self._attachments),
             web.get(PREFIX + "/tickets", self._search),
             web.get(PREFIX + "/transactions", self._transactions),
             web.get(PREFIX + r"/transaction/{id:\d+}", self._read_transaction),
@@ -123,6 +124,19 @@ class Routes:
         found = [(_transaction_row(self._store, line), line) for line in lines]
         ordered = [line for _, line in _ordered(request, found)]
         return answer(_page_of_lines(request, self._store, ordered))
+
+    async def _attachments(self, request: web.Request) -> web.Response:
+        lines = [line for line in _find(request, self._store).history if line.attachment]
+        if request.query.get("order", "").upper() == "DESC":
+            lines.reverse()
+        writer = _writer(request, self._store)
+        names = _names(request)
+
+        def write(line: Transaction) -> dict[str, Any]:
+            return writer.attachment_item(line, names)
+
+        path = request.path.removeprefix(PREFIX)
+        return answer(writer.page(path, request.query, lines, write))
 
     async def _search(self, request: web.Request) -> web.Response:
         test = _compile(request.query.get("query", ""), _TICKET_FIELDS)
