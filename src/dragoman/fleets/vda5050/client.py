@@ -20,7 +20,7 @@ from dragoman.fleets.vda5050.outbound import ORDERS
 from dragoman.fleets.vda5050.reports import link_report, state_report
 from dragoman.fleets.vda5050.settings import Vda5050Settings
 from dragoman.ports.clock import Clock
-from dragoman.ports.fleet import AskState, CancelOrder, Command, Parcel, SendOrder
+from dragoman.ports.fleet import CancelOrder, Command, Parcel, SendOrder
 from dragoman.transport.mqtt import Message, MqttClient, MqttSettings
 
 MAX_STATE = 1024 * 1024
@@ -56,21 +56,15 @@ class Vda5050Fleet:
 
     def compose(self, command: Command, robot: Robot, now: datetime) -> Parcel:
         """The message for a command, by the robot's version and dialect."""
-        dialect = self._settings.dialect_of(robot.id)
-        match command:
-            case SendOrder():
-                topic = "order"
-                body = order_message(command.order, robot, now, self._settings.allowed_deviation_m)
-            case CancelOrder():
-                topic = "instantActions"
-                body = instant_message(
-                    "cancelOrder", command.action_id, {}, robot, now, dialect.instant_actions
-                )
-            case AskState():
-                topic = "instantActions"
-                body = instant_message(
-                    "stateRequest", command.action_id, {}, robot, now, dialect.instant_actions
-                )
+        if isinstance(command, SendOrder):
+            body = order_message(command.order, robot, now, self._settings.allowed_deviation_m)
+            return self._parcel("order", body, robot)
+        kind = "cancelOrder" if isinstance(command, CancelOrder) else "stateRequest"
+        key = self._settings.dialect_of(robot.id).instant_actions
+        body = instant_message(kind, command.action_id, {}, robot, now, key)
+        return self._parcel("instantActions", body, robot)
+
+    def _parcel(self, topic: str, body: str, robot: Robot) -> Parcel:
         root = f"{self._settings.interface}/v2/{robot.manufacturer}/{robot.serial}"
         return Parcel(topic=f"{root}/{topic}", body=body, header=topic)
 
