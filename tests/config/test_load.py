@@ -1,11 +1,16 @@
 """Loading a configuration: what is read, and that every problem names line, value and mend."""
 
+import re
+import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from dragoman.config.fields import RelativePath, Table
@@ -14,6 +19,7 @@ from dragoman.config.model import Config
 from dragoman.config.problems import ConfigInvalid
 from dragoman.config.secrets import Secret
 from dragoman.domain.errors import NeedsHuman
+from dragoman.domain.order import Place
 from dragoman.domain.policy import Policy
 
 
@@ -174,6 +180,104 @@ speed = -1
     found = problems(loaded, text)
     assert "hunter2" not in "\n".join(found)
     assert found == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("desks = 3", "dragoman.toml:1: desks = 3: Input should be a valid dictionary"),
+        ("[desks]\nsnow = 3", "dragoman.toml:2: desks.snow = 3: Input should be a valid dict"),
+        ("[desks.snow]", "dragoman.toml:1: desks.snow.type: this setting is missing; add it"),
+        ("missions = []\nlocations = 'x'", "dragoman.toml:1: missions: Input should be a valid d"),
+        (DESK + "write = 3\nread = 'x'", 'dragoman.toml:5: desks.snow.read = "x": Input should'),
+        ("[policy]\nrepeat_after = [9]", "dragoman.toml:1: policy: the repeats of an order must"),
+        ("[weights]\nspeed = 0", "dragoman.toml:1: weights: the speed of a robot has to be above"),
+        ("[faults]\ndesk = 'now'", 'dragoman.toml:2: faults.desk = "now": there is no desk of th'),
+        ("[broker]\npassword = {env='A'}", "dragoman.toml:1: broker: a password needs a user name"),
+        ("[broker]\nprotocol = '5'", "dragoman.toml:1: broker: the embedded broker speaks MQTT 3."),
+        ("[site]\ntimezone = 'Mars'", 'dragoman.toml:2: site.timezone = "Mars": no such time zone'),
+        ("[broker]\nurl = 'mqtt://h:x'", 'dragoman.toml:2: broker.url = "mqtt://h:x": this URL ca'),
+        (
+            "[broker]\ntls = { ca_file = 'x' }",
+            "dragoman.toml:1: broker: tls is set for a broker wi",
+        ),
+        (
+            DESK + "options = 3\nincoming = 4",
+            "dragoman.toml:4: desks.snow.options: there is no such setting; known are",
+        ),
+        (
+            "[locations]\n'Hall 1' = { node='a', x=0, y=0, map='m' }\n"
+            "'hall  1' = { node='a', x=0, y=nan, map='m' }",
+            "dragoman.toml:3: locations.\"hall  1\": this place has the name of 'Hall 1', but for",
+        ),
+    ],
+)
+def test_odd_files_are_told_not_raised(loaded: Load, text: str, told: str) -> None:
+    found = problems(loaded, text)
+    assert any(one.startswith(told) for one in found), found
+
+
+def test_a_missing_or_unreadable_file(tmp_path: Path) -> None:
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"[site]\n# ok\nname = '\xff'")
+    for path, told in (
+        (tmp_path / "none.toml", "none.toml: can't be read: No such file or directory; write one"),
+        (tmp_path, "can't be read: Is a directory"),
+        (binary, "binary.toml:3: this line is not UTF-8 text"),
+    ):
+        with pytest.raises(ConfigInvalid, match=re.escape(told)):
+            load(path, FakePlugins())
+
+
+def test_locations_from_a_file(loaded: Load, tmp_path: Path) -> None:
+    rows = "name,node,x,y,map,theta\nDock 1,d1,1.5,2,hall,\nHall 3,h3,0,0,hall,1.57\n"
+    (tmp_path / "places.csv").write_text("\ufeff" + rows, encoding="utf-8")
+    text = (
+        "[site]\nlocations_file = 'places.csv'\n[locations.'Hall 3']\nnode='x'\nx=9\ny=9\nmap='m'"
+    )
+    assert loaded(text).places() == {
+        "dock 1": Place(node_id="d1", x=1.5, y=2.0, map_id="hall", theta=None),
+        "hall 3": Place(node_id="x", x=9.0, y=9.0, map_id="m"),
+    }
+    broken = rows + "Dock 1,d2,0,0,hall,\nA,a,zero,0,hall,\n,b,0,0,hall,\nC,c\n"
+    (tmp_path / "places.csv").write_text(broken, encoding="utf-8")
+    assert [one.partition("; ")[0] for one in problems(loaded, text)] == [
+        'places.csv:4: locations."Dock 1": this name stands in the file twice',
+        "places.csv:5: locations.A: x: Input should be a valid number, unable to parse string as "
+        "a number",
+        'places.csv:6: locations."": the name is empty',
+        "places.csv:7: locations.C: the row has more or fewer columns than the header",
+    ]
+    (tmp_path / "places.csv").write_text("a,b\n")
+    assert "site.locations_file" in problems(loaded, text)[0]
+
+
+def test_secrets_are_looked_up_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DESK_PASSWORD", raising=False)
+    path = tmp_path / "dragoman.toml"
+    path.write_text(
+        DESK
+        + "password = { env = 'DESK_PASSWORD' }\n[desks.snow.webhook]\n"
+        + "secrets = [{ file = 'none' }]\n[[api.tokens]]\nname='a'\ntoken={env='DESK_PASSWORD'}\n"
+    )
+    load(path, FakePlugins())
+    with pytest.raises(ConfigInvalid) as error:
+        load(path, FakePlugins(), secrets=True)
+    assert [(one.line, one.field) for one in error.value.problems] == [
+        (4, "desks.snow.password"),
+        (6, "desks.snow.webhook.secrets[0]"),
+        (9, "api.tokens[0].token"),
+    ]
+    assert "set DESK_PASSWORD" in error.value.problems[0].mend
+
+
+@given(st.text(alphabet="[]{}=,.\"'\n #abdesktyprw01:-", max_size=60))
+def test_no_text_raises_anything_else(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "dragoman.toml")
+        path.write_text(text, encoding="utf-8")
+        with suppress(ConfigInvalid):
+            load(path, FakePlugins())
 
 
 EXPECTED: list[str] = [

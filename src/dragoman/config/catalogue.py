@@ -64,3 +64,17 @@ def _table(annotation: Any, metadata: list[Any]) -> tuple[int, type[BaseModel]] 
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return 0, annotation
     return None
+
+
+def default_of(model: type[BaseModel], table: str, key: str) -> Any:
+    """The default of a setting as `settings` names it; `...` if it is required."""
+    for part in table.split("."):
+        if part == "*":
+            continue
+        field = model.model_fields[part]
+        found = _table(field.annotation, field.metadata)
+        if found is None:
+            raise KeyError(table)
+        model = found[1]
+    field = model.model_fields[key]
+    return ... if field.is_required() else field.get_default(call_default_factory=True)

@@ -1,0 +1,115 @@
+"""Every setting is explained in docs/reference/config.md, with its true default."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from dragoman import plugins
+from dragoman.config.catalogue import default_of, keys_at, settings
+from dragoman.config.load import load
+from dragoman.config.model import Config
+from dragoman.domain.delivery import RetryPolicy
+from dragoman.domain.mapping import CASE_VALUES, FAULT, FAULT_CLEARED, FAULT_VALUES
+from dragoman.domain.status import Told
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "reference" / "config.md").read_text(encoding="utf-8")
+TEMPLATE = ROOT / "src" / "dragoman" / "config" / "template.toml"
+HEADING = re.compile(r"^#+ \[+(.+?)\]+$")
+ROW = re.compile(r"^\| `(\w+)` \| (?:`(.+?)`|(required))? ?\| .{5,} ?\|$")
+
+
+def documented() -> Iterator[tuple[str, str, str]]:
+    """(table, key, default as written) of each row; user-given names as `*`."""
+    table = ""
+    for line in PAGE.splitlines():
+        heading, row = HEADING.match(line), ROW.match(line)
+        if heading:
+            table = re.sub(r'"?\b[A-Z]{4,}\b"?', "*", heading[1])
+            if heading[0].startswith("### [["):
+                table += ".*"
+        elif row:
+            yield table, row[1], row[2] or row[3] or ""
+
+
+def expected() -> list[tuple[str, str]]:
+    """All settings; the tables of rules stand there once, for `number`."""
+    repeated = re.compile(
+        r"desks\.\*\.read\.(kind|title|priority|location|opened_at|phase|due_by|fields\.\*)"
+    )
+    return [(table, key) for table, key in settings(Config) if not repeated.fullmatch(table)]
+
+
+def test_the_page_has_exactly_the_settings_there_are() -> None:
+    rows = [(table, key) for table, key, _ in documented()]
+    assert sorted(rows) == sorted(pair for pair in expected() if pair[0])
+    assert {table.partition(".")[0] for table, _ in rows} == set(Config.model_fields)
+
+
+@pytest.mark.parametrize("row", list(documented()), ids=lambda row: f"{row[0]}.{row[1]}")
+def test_the_default_on_the_page_is_the_true_one(row: tuple[str, str, str]) -> None:
+    table, key, written = row
+    default = default_of(Config, table, key)
+    if written == "required":
+        assert default is ...
+    elif written:
+        assert tomllib.loads(f"x = {written}")["x"] == plain(default)
+    else:
+        assert default is None or isinstance(default, BaseModel | RetryPolicy)
+
+
+def plain(value: Any) -> Any:
+    """A default as TOML has it."""
+    if isinstance(value, tuple | frozenset):
+        return [plain(one) for one in value]
+    if isinstance(value, Path | Enum):
+        return str(value)
+    return value
+
+
+def test_the_page_names_every_status_and_placeholder() -> None:
+    for name in (*Told, FAULT, FAULT_CLEARED):
+        assert f"`{name}`" in PAGE
+    for name in (*CASE_VALUES, *FAULT_VALUES):
+        assert f"`{{{name}}}`" in PAGE
+
+
+def test_the_template_is_valid_as_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "dragoman.toml"
+    path.write_text(TEMPLATE.read_text(encoding="utf-8"), encoding="utf-8")
+    config = load(path, plugins)
+    assert config.broker.url is None
+    assert list(config.fleets) == ["hall"]
+
+
+def test_the_template_stays_valid_with_its_examples_switched_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each commented line that is TOML is an example or a default: all together are valid."""
+    lines = TEMPLATE.read_text(encoding="utf-8").splitlines()
+    wanted = [re.sub(r"^# (?=\[|\w+ = )", "", line) for line in lines]
+    (tmp_path / "locations.csv").write_text("name,node,x,y,map,theta\nDock,d1,1,2,hall,\n")
+    path = tmp_path / "dragoman.toml"
+    path.write_text("\n".join(wanted), encoding="utf-8")
+    config = load(path, plugins)
+    assert config.desks["servicenow"].incoming.fields["asset"].path == "cmdb_ci.display_value"
+    assert set(config.places()) == {"hall 1", "dock"}
+
+
+def test_every_key_of_the_template_is_a_setting() -> None:
+    """Also those in comments that were left out above."""
+    keys = re.findall(r"^#? ?(\w+) = ", TEMPLATE.read_text(encoding="utf-8"), re.MULTILINE)
+    own = {
+        name
+        for group, kind in (("desks", "servicenow"), ("fleets", "vda5050"))
+        for name in plugins.find(group, kind).settings.model_fields  # type: ignore[arg-type]
+    }
+    known = {key for _, key in settings(Config)} | own | {"asset"}
+    assert set(keys) <= known
+    assert keys_at(Config, ("policy",))
