@@ -82,6 +82,15 @@ DELETE FROM seen WHERE until < ?1;
 INSERT INTO meta (key, value) VALUES ('probe', ?1)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value;
 
+-- name: site
+SELECT value FROM meta WHERE key = 'site';
+
+-- name: missing_entries
+SELECT coalesce(max(seq), 0) - count(*) FROM entries;
+
+-- name: count_cases
+SELECT state, count(*) FROM cases GROUP BY state;
+
 -- name: last_seq
 SELECT coalesce(max(seq), 0) FROM entries;
 
@@ -114,8 +123,10 @@ SELECT id, until FROM seen WHERE until >= ?1;
 
 -- name: tallies
 SELECT t.target, t.matched,
-       (SELECT count(*) FROM deliveries AS d WHERE d.state = 'delivered' AND d.target = t.target),
-       (SELECT count(*) FROM deliveries AS d WHERE d.state = 'failed' AND d.target = t.target),
+       t.archived_delivered + (SELECT count(*) FROM deliveries AS d
+                               WHERE d.state = 'delivered' AND d.target = t.target),
+       t.archived_failed + (SELECT count(*) FROM deliveries AS d
+                            WHERE d.state = 'failed' AND d.target = t.target),
        (SELECT count(*) FROM deliveries AS d WHERE d.state = 'in_flight' AND d.target = t.target),
        (SELECT count(*) FROM deliveries AS d WHERE d.state = 'queued' AND d.target = t.target),
        (SELECT count(*) FROM deliveries AS d WHERE d.state = 'dead' AND d.target = t.target)

@@ -67,6 +67,12 @@ def question(row: type, query: Find) -> tuple[str, list[Any]]:
     )
 
 
+def tallies_of(connection: Connection) -> list[Tally]:
+    """The sums per target, all of one moment."""
+    names = ("target", "matched", "delivered", "failed", "in_flight", "queued", "dead")
+    return [Tally(**dict(zip(names, r, strict=True))) for r in rows(connection, SQL["tallies"])]
+
+
 class Reader:
     """A read-only connection and the one thread that uses it."""
 
@@ -81,7 +87,7 @@ class Reader:
         sql, parameters = question(row, query)
 
         def page() -> Found[RowT]:
-            found = self._rows(sql, parameters)
+            found = rows(self._open(), sql, parameters)
             last = str(found[query.limit - 1][0]) if len(found) > query.limit else ""
             return Found(rows=[decoded(row, body) for _, body in found[: query.limit]], next=last)
 
@@ -89,7 +95,7 @@ class Reader:
 
     async def tallies(self) -> Sequence[Tally]:
         """The sums per target, all of one moment."""
-        return await self._run(self._tallies)
+        return await self._run(lambda: tallies_of(self._open()))
 
     async def close(self) -> None:
         """Let go of the file, once the last look-up is through."""
@@ -103,15 +109,11 @@ class Reader:
         except Exception as error:
             raise translated(error) from error
 
-    def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    def _open(self) -> Connection:
         if self._connection is None:
             self._connection = self._connect(self._path)
             self._connection.execute("PRAGMA query_only=ON").fetchall()
-        return rows(self._connection, sql, parameters)
-
-    def _tallies(self) -> list[Tally]:
-        names = ("target", "matched", "delivered", "failed", "in_flight", "queued", "dead")
-        return [Tally(**dict(zip(names, r, strict=True))) for r in self._rows(SQL["tallies"])]
+        return self._connection
 
     def _let_go(self) -> None:
         if self._connection is not None:

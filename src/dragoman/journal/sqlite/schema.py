@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from dragoman.domain.errors import NeedsHuman, NewerJournal
 from dragoman.journal.sqlite.connection import Connection, rows
-from dragoman.journal.sqlite.statements import MIGRATIONS, split
+from dragoman.journal.sqlite.statements import MIGRATIONS, SQL, split
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS migrations (
@@ -57,7 +57,7 @@ def migrate(connection: Connection, now: str, migrations: Mapping[int, str] = MI
 
 def claim(connection: Connection, site_name: str) -> None:
     """Write the site's name into a new journal. Raises NeedsHuman if it is another site's."""
-    found = rows(connection, "SELECT value FROM meta WHERE key = 'site'")
+    found = rows(connection, SQL["site"])
     if not found:
         connection.execute("INSERT INTO meta (key, value) VALUES ('site', ?1)", (site_name,))
     elif found[0][0] != site_name:

@@ -36,5 +36,10 @@ def _migrations() -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-SQL: Final[Mapping[str, str]] = named((files(__package__) / "queries.sql").read_text("utf-8"))
+def _read(name: str) -> dict[str, str]:
+    return named((files(__package__) / name).read_text("utf-8"))
+
+
+SQL: Final[Mapping[str, str]] = _read("queries.sql")
+ARCHIVE: Final[Mapping[str, str]] = _read("archive.sql")
 MIGRATIONS: Final[Mapping[int, str]] = _migrations()

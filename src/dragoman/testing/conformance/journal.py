@@ -23,7 +23,7 @@ from dragoman.domain.errors import DragomanError, JournalUnavailable, Permanent
 from dragoman.domain.order import Assignment, AssignmentState
 from dragoman.domain.robot import Robot
 from dragoman.domain.site import Site
-from dragoman.ports.journal import COLUMNS, Find, Journal, RowT
+from dragoman.ports.journal import COLUMNS, Find, Journal, Row, RowT
 from dragoman.testing.conformance.journal_history import (
     NOW,
     START,
@@ -346,7 +346,7 @@ async def _fill(journal: Journal, row: type[RowT]) -> list[RowT]:
         seq = await journal.commit(first)
         state = CaseState.CLOSED if number % 2 else CaseState.HELD
         attempt = replace(first.assignments[0], state=AssignmentState.STOPPED)
-        later = Change(
+        later: Change = Change(
             cases=(replace(first.cases[0], state=state),),
             assignments=(attempt,),
             robots=(replace(first.robots[0], bound=attempt.order_id),),
@@ -354,7 +354,7 @@ async def _fill(journal: Journal, row: type[RowT]) -> list[RowT]:
         )
         await journal.commit(later)
         note = replace(first.entries[0], seq=seq)
-        rows = (note, *later.cases, *later.assignments, *later.robots, *later.deliveries)
+        rows: tuple[Row, ...] = (note, *later.cases, *later.assignments, *later.robots, *later.deliveries)
         made += [value for value in rows if isinstance(value, row)]
     return made
 
