@@ -35,6 +35,11 @@ async def test_pages_are_linked_and_counted(desk: ServiceNowDesk, http: Http) ->
     assert read == [f"INC001000{n}" for n in range(1, 6)]
     middle = await http("GET", "table/incident", params={**query, "sysparm_offset": "2"})
     assert set(links(middle.headers)) == {"first", "prev", "next", "last"}
+    full = {**query, "sysparm_limit": "5"}
+    assert "Link" not in (await http("GET", "table/incident", params=full)).headers
+    desk.open_case(short_description="case 5")
+    last = await http("GET", "table/incident", params={**query, "sysparm_offset": "4"})
+    assert set(links(last.headers)) == {"first", "prev", "last"}
 
 
 async def test_count_and_links_can_be_left_out(desk: ServiceNowDesk, http: Http) -> None:
