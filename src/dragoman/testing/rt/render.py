@@ -152,7 +152,7 @@ class Renderer:
         assert attachment is not None, "only lines with a text are listed"
         known: Mapping[str, Any] = {
             "Content": attachment.content,
-            "ContentType": attachment.content_type,
+            "ContentType": "text/plain",
             "TransactionId": str(line.id),
         }
         told = {name: known.get(name, "") for name in names}
