@@ -15,6 +15,10 @@ command -v node >/dev/null || wanted+=(nodejs)
 command -v npm >/dev/null || wanted+=(npm)
 
 if ((${#wanted[@]})); then
+  if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
+    echo "missing: ${wanted[*]}. Run this script as root on Debian 12, or install them." >&2
+    exit 1
+  fi
   had_mosquitto=$(installed mosquitto && echo yes || echo no)
   # Debian's package asks these questions; SQLite needs no database server.
   debconf-set-selections <<'ANSWERS'
