@@ -28,11 +28,11 @@ from dragoman.testing.conformance.journal_history import (
     NOW,
     START,
     History,
-    assignment,
     case,
     delivery,
     entry,
     histories,
+    one_of_each,
 )
 
 LONGEST_S = 20.0
@@ -171,6 +171,16 @@ class JournalConformance:
             assert contents(journal.site) == before
             assert await journal.commit(Change(entries=(entry(START, "a.b"),))) == 7
 
+    async def test_what_was_in_flight_is_queued_after_reopening(self, disk: Disk) -> None:
+        """Whether it arrived is unknown; its id is the idempotency key when it goes again."""
+        states = (DeliveryState.IN_FLIGHT, DeliveryState.DEAD, DeliveryState.QUEUED)
+        sent = [replace(delivery(n * 3), state=state) for n, state in enumerate(states)]
+        async with opened(disk) as journal:
+            await journal.commit(Change(deliveries=tuple(sent)))
+        async with opened(disk) as journal:
+            sent[0] = replace(sent[0], state=DeliveryState.QUEUED)
+            assert list(journal.site.deliveries()) == sent
+
     async def test_a_value_that_cannot_be_written_has_no_effect(self, disk: Disk) -> None:
         """Permanent, and neither the site nor the others in line are touched."""
         async with opened(disk) as journal:
@@ -272,7 +282,7 @@ class JournalConformance:
                 await journal.find(Case, Find(after="1; DROP TABLE cases"))
 
     @given(steps=histories)
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     def test_reopening_gives_the_same_site(
         self,
         make_disk: DiskFactory,
@@ -304,6 +314,7 @@ async def _reopen(disk: Disk, steps: list[tuple[str, int]]) -> None:
         assert waiting_now == sum(t.queued + t.in_flight + t.dead for t in tallies)
     async with opened(disk) as journal:
         assert contents(journal.site) == before
+        assert all(d.state is not DeliveryState.IN_FLIGHT for d in journal.site.deliveries())
         assert await journal.tallies() == tallies
 
 
@@ -342,7 +353,7 @@ async def _fill(journal: Journal, row: type[RowT]) -> list[RowT]:
     """Ten rows of a type, with all their columns in use; each is changed once after its making."""
     made: list[RowT] = []
     for number in range(1, 11):
-        first = _one_of_each(number)
+        first = one_of_each(number)
         seq = await journal.commit(first)
         state = CaseState.CLOSED if number % 2 else CaseState.HELD
         attempt = replace(first.assignments[0], state=AssignmentState.STOPPED)
@@ -354,22 +365,15 @@ async def _fill(journal: Journal, row: type[RowT]) -> list[RowT]:
         )
         await journal.commit(later)
         note = replace(first.entries[0], seq=seq)
-        rows: tuple[Row, ...] = (note, *later.cases, *later.assignments, *later.robots, *later.deliveries)
+        rows: tuple[Row, ...] = (
+            note,
+            *later.cases,
+            *later.assignments,
+            *later.robots,
+            *later.deliveries,
+        )
         made += [value for value in rows if isinstance(value, row)]
     return made
-
-
-def _one_of_each(number: int) -> Change:
-    of = case(number)
-    attempt = replace(assignment(of, f"maker/{number % 3}", START), attempt=number)
-    fleet = "ab"[number % 2]
-    robot = Robot(id=f"maker/{number}", fleet=fleet, manufacturer="maker", serial=str(number))
-    sent = replace(delivery(number), case_id=of.id, order_id=attempt.order_id)
-    note = entry(START, f"a.{number % 3}", case_id=of.id, robot_id=robot.id)
-    note = replace(note, order_id=attempt.order_id, desk=of.desk)
-    return Change(
-        entries=(note,), cases=(of,), assignments=(attempt,), robots=(robot,), deliveries=(sent,)
-    )
 
 
 def _column(value: object, column: str) -> str:

@@ -81,6 +81,20 @@ def assignment(of: Case, robot_id: str, at: datetime) -> Assignment:
     )
 
 
+def one_of_each(number: int) -> Change:
+    """A change with one row of every type that can be looked up, each column in use."""
+    of = case(number)
+    attempt = replace(assignment(of, f"maker/{number % 3}", START), attempt=number)
+    fleet = "ab"[number % 2]
+    robot = Robot(id=f"maker/{number}", fleet=fleet, manufacturer="maker", serial=str(number))
+    sent = replace(delivery(number), case_id=of.id, order_id=attempt.order_id)
+    note = entry(START, f"a.{number % 3}", case_id=of.id, robot_id=robot.id)
+    note = replace(note, order_id=attempt.order_id, desk=of.desk)
+    return Change(
+        entries=(note,), cases=(of,), assignments=(attempt,), robots=(robot,), deliveries=(sent,)
+    )
+
+
 class History:
     """Makes changes one after another, in the state that the site is in."""
 
@@ -173,11 +187,11 @@ class History:
 
     def report(self, pick: int, at: datetime) -> Change:
         """A robot's state, now and then older than the last."""
-        received = at - timedelta(milliseconds=pick % 3)
+        received = at - timedelta(milliseconds=pick % 4 * 10)
         return Change(
             reports=(
                 RobotReport(
-                    robot_id=f"maker/{pick % 5}",
+                    robot_id=f"maker/{pick % 2}",
                     received_at=received,
                     reported_at=received,
                     header_id=self._count,
@@ -226,6 +240,7 @@ STEPS: dict[str, Callable[[History, int, datetime], Change]] = {
     "send": History.send,
     "settle": History.settle,
     "report": History.report,
+    "report again": History.report,
     "fault": History.fault,
 }
 
