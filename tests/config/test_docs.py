@@ -105,11 +105,8 @@ def test_the_template_stays_valid_with_its_examples_switched_on(
 def test_every_key_of_the_template_is_a_setting() -> None:
     """Also those in comments that were left out above."""
     keys = re.findall(r"^#? ?(\w+) = ", TEMPLATE.read_text(encoding="utf-8"), re.MULTILINE)
-    own = {
-        name
-        for group, kind in (("desks", "servicenow"), ("fleets", "vda5050"))
-        for name in plugins.find(group, kind).settings.model_fields  # type: ignore[arg-type]
-    }
+    adapters = (plugins.find("desks", "servicenow"), plugins.find("fleets", "vda5050"))
+    own = {name for adapter in adapters for name in adapter.settings.model_fields}
     known = {key for _, key in settings(Config)} | own | {"asset"}
     assert set(keys) <= known
     assert keys_at(Config, ("policy",))

@@ -1,7 +1,6 @@
 """`dragoman version`: what runs here, for bug reports."""
 
 import platform
-import sqlite3
 
 import typer
 
@@ -10,14 +9,13 @@ from dragoman.cli.state import Json, State
 
 
 def version(ctx: typer.Context, _json: Json = False) -> None:
-    """Print the versions of Dragoman, Python and SQLite."""
+    """Print the versions of Dragoman and Python, and the platform."""
     versions = {
         "dragoman": __version__,
         "python": platform.python_version(),
-        "sqlite": sqlite3.sqlite_version,
         "platform": platform.platform(),
     }
-    text = "dragoman {dragoman} (Python {python}, SQLite {sqlite}, {platform})"
+    text = "dragoman {dragoman} (Python {python}, {platform})"
     State.of(ctx).show(versions, text.format(**versions))
 
 

@@ -133,7 +133,7 @@ class Incoming:
             return None
         try:
             if self.time_format:
-                time = datetime.strptime(found, self.time_format)  # noqa: DTZ007 the zone follows
+                time = datetime.strptime(found, self.time_format)  # noqa: DTZ007 - the zone follows
             else:
                 time = datetime.fromisoformat(found)
             if time.tzinfo is None:
