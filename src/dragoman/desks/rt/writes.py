@@ -56,8 +56,8 @@ class Writes:
             path = await self._rest.say(ticket, message.kind, message.text, message.fields)
             await self._learn_name(path)
         after = (await self._rest.ticket(ticket)).record
-        self._changes.read_back.add(ticket, after.version)
         self._check(after.raw, write.fields, told)
+        self._changes.read_back.add(ticket, after.version)
         return after
 
     async def create(self, write: DeskWrite) -> DeskRecord:
@@ -72,8 +72,8 @@ class Writes:
             body = body_of(fields) | (content if write.comment else {})
             number = await self._rest.create(body)
             found = (await self._rest.ticket(number)).record
-            self._changes.read_back.add(number, found.version)
             self._check(found.raw, fields, ())
+            self._changes.read_back.add(number, found.version)
         if not write.note:
             return found
         note = DeskWrite(key=write.key, note=write.note, retried=True)

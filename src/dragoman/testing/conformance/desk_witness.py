@@ -1,0 +1,146 @@
+"""Who stands at the other side in the Desk suite: a witness, its words, and a reader.
+
+Used by `desk.py`, and by test modules that run the suite on a desk.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Protocol
+
+import pytest
+
+from dragoman.domain.errors import RetryLater
+from dragoman.ports.desk import Desk, DeskRecord, DeskWrite
+
+
+class Trouble(StrEnum):
+    """Ways in which a desk goes wrong for a call or two."""
+
+    RATE_LIMIT = "rate_limit"  # refuses for the moment, Retry-After 7 s
+    UNAUTHORIZED = "unauthorized"  # doesn't accept the credentials
+    SERVER_ERROR = "server_error"
+    HTML = "html"  # a page in place of the answer, with status 200
+    TRUNCATED = "truncated"  # half of the answer
+    SILENCE = "silence"  # no answer within the deadline
+    LOST_ANSWER = "lost_answer"  # the write takes effect, then the connection breaks
+
+
+PASSING = (
+    Trouble.RATE_LIMIT,
+    Trouble.SERVER_ERROR,
+    Trouble.HTML,
+    Trouble.TRUNCATED,
+    Trouble.SILENCE,
+)
+RETRY_AFTER_S = 7.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """The desk's own names. title: a text field. state: a field with the values new and working.
+    unknown: a field that the desk doesn't have. own: the gateway's account.
+    """
+
+    title: str
+    state: str
+    new: str
+    working: str
+    own: str
+    unknown: str = "no_such_field"
+
+
+class DeskWitness(Protocol):
+    """Somebody at the desk. Its doings take effect at once."""
+
+    words: Words
+    troubles: frozenset[Trouble]
+    """Those that `trouble` can make; the tests of others don't run on this desk."""
+
+    def connect(self) -> Desk:
+        """A new adapter, as after a restart: small pages, deadlines of a second or less."""
+        ...
+
+    async def open(self, title: str) -> str:
+        """A user opens a record; returns its external id."""
+        ...
+
+    async def edit(self, external_id: str, title: str) -> None:
+        """Another user changes the title."""
+        ...
+
+    async def title(self, external_id: str) -> str:
+        """The title as the desk has it."""
+        ...
+
+    async def titled(self, title: str) -> int:
+        """How many records have this title."""
+        ...
+
+    async def said(self, external_id: str) -> Sequence[str]:
+        """Texts of comments and notes, oldest first."""
+        ...
+
+    async def later(self, seconds: float) -> None:
+        """Let the desk's time pass."""
+        ...
+
+    async def trouble(self, trouble: Trouble, *, on_write: bool, times: int) -> None:
+        """Let the next calls of the gateway go wrong, reads or writes."""
+        ...
+
+    async def spoil(self, external_id: str) -> None:
+        """Make a record that no gateway can take in: far too large, or broken."""
+        ...
+
+
+@dataclass(slots=True)
+class Reader:
+    """What a gateway does with `changes`: keeps the cursor, and the last reading of each record."""
+
+    desk: Desk
+    cursor: str = ""
+    limit: int = 7
+    records: dict[str, DeskRecord] = field(default_factory=dict)
+    reported: list[str] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+
+    async def poll(self) -> int:
+        """Read until the desk says that there is no more; returns how many records came."""
+        count = 0
+        for _ in range(500):
+            page = await self.desk.changes(self.cursor, self.limit)
+            assert len(page.records) <= self.limit
+            for record in page.records:
+                self.records[record.external_id] = record
+                self.reported.append(record.external_id)
+            self.unreadable += page.unreadable
+            count += len(page.records)
+            self.cursor = page.cursor
+            if not page.more:
+                return count
+        pytest.fail("the desk never comes to an end")
+
+
+async def until_through(desk: Desk, number: str, write: DeskWrite) -> None:
+    """What the outbox does: again after each passing failure, then marked as retried."""
+    for attempt in range(5):
+        try:
+            await desk.write(number, replace(write, retried=attempt > 0))
+            return
+        except RetryLater:
+            await asyncio.sleep(0)
+    pytest.fail("the write never went through")
+
+
+def require(witness: DeskWitness, trouble: Trouble) -> None:
+    """Skip the test on a desk whose witness can't make this trouble."""
+    if trouble not in witness.troubles:
+        pytest.skip(f"declared: this witness can't make {trouble}")
+
+
+def text_of(record: DeskRecord, name: str) -> str:
+    """A field of a raw record, whether the desk tells it flat or with a display value."""
+    found = record.raw.get(name)
+    return str(found.get("value") if isinstance(found, Mapping) else found)

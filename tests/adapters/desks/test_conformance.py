@@ -1,0 +1,46 @@
+"""The Desk suite on every desk that runs here: both emulated ones and the one in memory."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from dragoman.testing.conformance.desk import DeskConformance
+from dragoman.testing.conformance.desk_witness import DeskWitness
+from dragoman.testing.rt import EmulatedRequestTracker
+from dragoman.testing.servicenow import ServiceNowDesk
+from tests.adapters.desks.witnesses import (
+    MemoryWitness,
+    RtWitness,
+    ServiceNowWitness,
+    ShiftingClock,
+)
+
+
+class TestServiceNowIncident(DeskConformance):
+    table = "incident"
+
+    @pytest.fixture
+    async def witness(self) -> AsyncIterator[DeskWitness]:  # type: ignore[override]
+        clock = ShiftingClock()
+        async with ServiceNowDesk(clock=clock.now) as emulated:
+            yield ServiceNowWitness(emulated, clock, self.table)
+
+
+class TestServiceNowCustomerCase(TestServiceNowIncident):
+    table = "sn_customerservice_case"
+
+
+class TestRequestTracker(DeskConformance):
+    reports_own = False  # transactions tell exactly what we did ourselves
+
+    @pytest.fixture
+    async def witness(self) -> AsyncIterator[DeskWitness]:  # type: ignore[override]
+        clock = ShiftingClock()
+        async with EmulatedRequestTracker(now=clock.now) as emulated:
+            yield RtWitness(emulated, clock)
+
+
+class TestMemoryDesk(DeskConformance):
+    @pytest.fixture
+    def witness(self) -> DeskWitness:
+        return MemoryWitness()
