@@ -159,7 +159,13 @@ def _desk(config: Config, name: str, table: DeskTable, kit: Kit, shims: Shims) -
     pace = Pace(least=poll.min_s, most=poll.max_s, per_minute=poll.requests_per_minute)
     return DeskParts(
         desk=shims.desk(plugin.connect(name, table.options, kit.clock)),
-        intake=Intake(kit=kit, desk=name, mapping=table.incoming, kinds=frozenset(config.missions)),
+        intake=Intake(
+            kit=kit,
+            desk=name,
+            mapping=table.incoming,
+            kinds=frozenset(config.missions),
+            reject_unknown=table.unknown_kind == "reject",
+        ),
         notice=lambda body: plugin.notice(body, table.options),
         retry=table.retry,
         concurrency=table.concurrency,

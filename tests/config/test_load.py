@@ -195,6 +195,10 @@ speed = -1
         ("[faults]\ndesk = 'now'", 'dragoman.toml:2: faults.desk = "now": there is no desk of th'),
         ("[broker]\npassword = {env='A'}", "dragoman.toml:1: broker: a password needs a user name"),
         ("[broker]\nprotocol = '5'", "dragoman.toml:1: broker: the embedded broker speaks MQTT 3."),
+        (
+            "[broker]\nlisten = '0.0.0.0:1883'",
+            "dragoman.toml:1: broker: the embedded broker serves ",
+        ),
         ("[site]\ntimezone = 'Mars'", 'dragoman.toml:2: site.timezone = "Mars": no such time zone'),
         ("[broker]\nurl = 'mqtt://h:x'", 'dragoman.toml:2: broker.url = "mqtt://h:x": this URL ca'),
         (

@@ -30,7 +30,7 @@ from dragoman.config.problems import ConfigInvalid, Problem, located, told, unkn
 from dragoman.config.secrets import Secret
 from dragoman.domain.errors import BadInput, NeedsHuman
 from dragoman.domain.mapping import Outgoing
-from dragoman.domain.mission import normal
+from dragoman.domain.mission import PLACEHOLDERS, normal
 from dragoman.domain.template import parse
 
 Group = Literal["desks", "fleets", "feeds"]
@@ -42,8 +42,6 @@ _TABLES: dict[Group, type[BaseModel]] = {
     "feeds": FeedTable,
 }
 _MAX_BYTES = 4 * 1024 * 1024
-MISSION_VALUES = ("case", "number", "title", "location", "priority")
-"""The placeholders of a mission's parameters, beside `field.NAME`; see domain/mission.py."""
 
 
 class WithSettings(Protocol):
@@ -264,7 +262,7 @@ class _Loader:
         for index, action in enumerate(mission.actions):
             for name, text in action.parameters.items():
                 try:
-                    parse(text, MISSION_VALUES, self.fields)
+                    parse(text, PLACEHOLDERS, self.fields)
                 except BadInput as error:
                     at = ("missions", kind, "actions", index, "parameters", name)
                     self._problem(at, error.text, error.mend, text)

@@ -99,6 +99,11 @@ class BrokerTable(Table):
     def _whole(self) -> Self:
         if self.password is not None and self.username is None:
             raise refused("a password needs a user name", "add username")
+        if self.url is None and self.listen.rpartition(":")[0] not in ("127.0.0.1", "localhost"):
+            raise refused(
+                "the embedded broker serves this machine only",
+                "write 127.0.0.1:PORT, or name your own broker by url",
+            )
         if self.url is None and self.protocol == "5":
             raise refused("the embedded broker speaks MQTT 3.1.1 only", 'write protocol = "3.1.1"')
         if self.tls != BrokerTls() and not (self.url or "").startswith("mqtts:"):

@@ -8,9 +8,14 @@ from collections.abc import Mapping
 
 from dragoman.domain.case import Case
 from dragoman.domain.errors import BadInput
+from dragoman.domain.mapping import case_values
 from dragoman.domain.order import Action, Order, Place, Stop
 from dragoman.domain.policy import Mission
 from dragoman.domain.robot import RobotReport
+from dragoman.domain.template import parse
+
+PLACEHOLDERS = ("case", "number", "title", "kind", "location", "priority")
+"""What an action's parameters may use, beside `field.NAME`; checked when the configuration is."""
 
 
 def place_of(case: Case, locations: Mapping[str, Place]) -> Place:
@@ -37,13 +42,16 @@ def normal(name: str) -> str:
 
 def plan(case: Case, mission: Mission, place: Place, report: RobotReport, order_id: str) -> Order:
     """The order for this robot: from where it stands to the place, with the mission's actions."""
-    values = _values(case)
+    values = case_values(case)
     actions = tuple(
         Action(
             id=f"{order_id}-a{number}",
             type=template.type,
             blocking=template.blocking,
-            parameters={name: fill(text, values) for name, text in template.parameters.items()},
+            parameters={
+                name: parse(text, PLACEHOLDERS).fill(values)
+                for name, text in template.parameters.items()
+            },
         )
         for number, template in enumerate(mission.actions, start=1)
     )
@@ -60,29 +68,3 @@ def _here(report: RobotReport, place: Place) -> Place:
         return Place(node_id=report.last_node_id or "start", x=0.0, y=0.0, map_id=place.map_id)
     node = report.last_node_id or "start"
     return Place(node_id=node, x=position.x, y=position.y, map_id=position.map_id)
-
-
-def _values(case: Case) -> dict[str, str]:
-    return {
-        "case": case.id,
-        "number": case.number,
-        "title": case.title,
-        "location": case.location,
-        "priority": str(case.priority),
-        **{f"field.{name}": value for name, value in case.fields.items()},
-    }
-
-
-def fill(template: str, values: Mapping[str, str]) -> str:
-    """The template with each `{name}` replaced; names are plain keys, checked at start."""
-    out: list[str] = []
-    rest = template
-    while rest:
-        head, brace, tail = rest.partition("{")
-        out.append(head)
-        name, close, after = tail.partition("}")
-        if not brace:
-            break
-        out.append(values.get(name, "") if close else brace + tail)
-        rest = after if close else ""
-    return "".join(out)
