@@ -66,6 +66,7 @@ def test_frozen_stands_still_and_then_reads_what_came(lab: Lab) -> None:
     said = len(lab.said)
     lab.instant("stateRequest")
     lab.run(1000)
+    assert lab.vehicle.advance(lab.now) == []
     assert len(lab.said) == said
     lab.misbehave()
     assert lab.state["agvPosition"]["x"] == pytest.approx(4.0)

@@ -102,8 +102,20 @@ def test_blocking_types(lab: Lab, blockings: tuple[str, str], together: bool, dr
     assert lab.outcomes() == [("o1", "finished")]
 
 
-def test_an_edge_action_ends_with_its_edge(lab: Lab) -> None:
-    lab.order(actions={"AB": [action("light", "NONE")], "BC": [action("stop", "HARD")]})
+def test_what_happens_at_one_time_is_told_in_one_state() -> None:
+    lab = Lab(replace(PROFILE, action_s=0.0))
+    lab.order(actions={"B": [action("b1"), action("b2")]})
+    [at_b, at_c] = lab.run(25)
+    assert (at_b["lastNodeId"], at_b["driving"]) == ("B", True)
+    assert {a["actionStatus"] for a in at_b["actionStates"]} == {"FINISHED"}
+    assert at_c["lastNodeId"] == "C"
+
+
+def test_an_edge_action_ends_with_its_edge() -> None:
+    lab = Lab(replace(PROFILE, action_times=(("blink", 1000.0),)))
+    lab.order(
+        actions={"AB": [action("light", "NONE", type="blink")], "BC": [action("stop", "HARD")]}
+    )
     assert lab.status("light") == "INITIALIZING"
     assert lab.state["driving"] is True
     arrived = lab.run(10)[-1]
