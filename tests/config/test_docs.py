@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from enum import Enum
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,57 @@ def documented() -> Iterator[tuple[str, str, str]]:
     table = ""
     for line in PAGE.splitlines():
         heading, row = HEADING.match(line), ROW.match(line)
-        if heading:
+        if heading is None and line.startswith("#"):
+            table = "other"  # an adapter's settings, see below
+        elif heading:
             table = re.sub(r'"?\b[A-Z]{4,}\b"?', "*", heading[1])
             if heading[0].startswith("### [["):
                 table += ".*"
-        elif row:
+        elif row and table != "other":
             yield table, row[1], row[2] or row[3] or ""
+
+
+ADAPTERS: list[tuple[plugins.Group, str]] = [
+    ("desks", "servicenow"),
+    ("desks", "rt"),
+    ("fleets", "vda5050"),
+    ("feeds", "mqtt"),
+]
+
+
+@pytest.mark.parametrize(("group", "kind"), ADAPTERS)
+def test_the_settings_of_an_adapter_are_explained_with_their_defaults(
+    group: plugins.Group, kind: str
+) -> None:
+    model = plugins.find(group, kind).settings
+    _, _, section = PAGE.partition(f"### [{group}.NAME] of type {kind}\n")
+    rows = [
+        match for line in section.partition("\n#")[0].splitlines() if (match := ROW.match(line))
+    ]
+    assert sorted(row[1] for row in rows) == sorted(model.model_fields)
+    for _, key, written, required in map(tuple_of, rows):
+        default = default_of(model, "", key)
+        if required:
+            assert default is ...
+        elif written:
+            assert tomllib.loads(f"x = {written}")["x"] == plain(default)
+        else:
+            assert default is None or isinstance(default, BaseModel)
+
+
+def test_every_installed_adapter_of_ours_is_on_the_page() -> None:
+    groups: tuple[plugins.Group, ...] = ("desks", "fleets", "feeds")
+    ours = [
+        (group, point.name)
+        for group in groups
+        for point in entry_points(group=f"dragoman.{group}")
+        if point.module.startswith("dragoman.")
+    ]
+    assert sorted(ours) == sorted(ADAPTERS)
+
+
+def tuple_of(row: re.Match[str]) -> tuple[str, str, str, str]:
+    return row[0], row[1], row[2] or "", row[3] or ""
 
 
 def expected() -> list[tuple[str, str]]:

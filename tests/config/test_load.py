@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from dragoman import plugins
 from dragoman.config.fields import RelativePath, Table
 from dragoman.config.load import Group, load
 from dragoman.config.model import Config
@@ -219,6 +220,30 @@ speed = -1
 def test_odd_files_are_told_not_raised(loaded: Load, text: str, told: str) -> None:
     found = problems(loaded, text)
     assert any(one.startswith(told) for one in found), found
+
+
+def test_settings_of_a_real_adapter_are_told_by_their_own_path(tmp_path: Path) -> None:
+    path = tmp_path / "dragoman.toml"
+    path.write_text(
+        "[desks.snow]\ntype = 'servicenow'\nurl = 'https://desk.example.com'\n[desks.snow.auth]\n"
+        "type = 'oauth2'\nclient_id = 'x'\nclient_secret = 'hunter2'\ntokenurl = '/t'\n"
+        "[desks.rt]\ntype = 'rt'\nurl = 'ftp://desk.example.com'\nauth = 'hunter2'\n"
+        "[fleets.hall]\ntype = 'vda5050'\ndialects = { 'acme/*' = { verson = '2.1.0' } }\n"
+    )
+    with pytest.raises(ConfigInvalid) as error:
+        load(path, plugins)
+    assert "hunter2" not in str(error.value)
+    found = {(one.line, one.field): f"{one.text}; {one.mend}" for one in error.value.problems}
+    assert set(found) == {
+        (7, "desks.snow.auth.client_secret"),
+        (8, "desks.snow.auth.tokenurl"),
+        (9, "desks.rt.queue"),
+        (11, "desks.rt.url"),
+        (12, "desks.rt.auth"),
+        (15, 'fleets.hall.dialects."acme/*".verson'),
+    }
+    assert found[8, "desks.snow.auth.tokenurl"].endswith("did you mean token_url?")
+    assert found[15, 'fleets.hall.dialects."acme/*".verson'].endswith("did you mean version?")
 
 
 def test_a_missing_or_unreadable_file(tmp_path: Path) -> None:

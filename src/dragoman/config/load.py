@@ -160,7 +160,7 @@ class _Loader:
         try:
             return Config.model_validate(raw, context=self.context)
         except ValidationError as error:
-            self.problems += told(error, Config)
+            self.problems += told(error, Config, raw)
             return None
 
     def _adapters(self, group: Group, raw: Raw) -> None:
@@ -188,7 +188,7 @@ class _Loader:
         try:
             whole["options"] = settings.model_validate(known, context=self.context)
         except ValidationError as error:
-            self.problems += told(error, settings, at, common)
+            self.problems += told(error, settings, known, at, common)
         if group == "desks":
             self._mapping(at, whole)
         return whole

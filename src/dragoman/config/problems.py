@@ -19,6 +19,7 @@ from dragoman.config.catalogue import keys_at
 from dragoman.domain.errors import NeedsHuman
 
 _SECRETIVE = re.compile(r"pass|secret|token|key|credential|auth", re.IGNORECASE)
+_ABSENT = object()
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -88,12 +89,13 @@ def located(
 def told(
     error: ValidationError,
     model: type[BaseModel],
+    raw: object,
     at: positions.Path = (),
     also: Sequence[str] = (),
 ) -> Iterator[Problem]:
-    """What pydantic found in the table at `at`. also: keys that the table has beside the model."""
+    """What pydantic found in `raw`, the table at `at`. also: keys it has beside the model's."""
     details = error.errors(include_url=False)
-    paths = [_path(one["loc"]) for one in details]
+    paths = [_path(one["loc"], raw) for one in details]
     for one, path in zip(details, paths, strict=True):
         hidden = one["type"] == "too_short" and any(
             other[: len(path)] == path and len(other) > len(path) for other in paths
@@ -102,9 +104,23 @@ def told(
             yield _problem(one, path, model, at, also)
 
 
-def _path(loc: Sequence[str | int]) -> positions.Path:
-    """Without the marks that pydantic adds for keys of dictionaries."""
-    return tuple(part for part in loc if part != "[key]")
+def _path(loc: Sequence[str | int], raw: object) -> positions.Path:
+    """Without the marks that pydantic adds for keys of dictionaries and members of unions."""
+    path: list[str | int] = []
+    for number, part in enumerate(loc, start=1):
+        inner = _inside(raw, part)
+        if inner is not _ABSENT or (number == len(loc) and part != "[key]"):
+            path.append(part)
+            raw = inner
+    return tuple(path)
+
+
+def _inside(raw: object, part: str | int) -> object:
+    if isinstance(raw, Mapping):
+        return raw.get(part, _ABSENT)
+    if isinstance(raw, list | tuple) and isinstance(part, int) and part < len(raw):
+        return raw[part]
+    return _ABSENT
 
 
 def _problem(
