@@ -89,6 +89,8 @@ class ActionBoard:
 
     def next_due(self) -> datetime | None:
         """When the next running action changes."""
+        if not self._running:
+            return None
         return min((run.due for run in self._running if run.due is not None), default=None)
 
     def advance(self, now: datetime) -> None:

@@ -112,10 +112,11 @@ class Journey:
 
     def next_due(self) -> datetime | None:
         """When something happens by itself; None while held, waiting or complete."""
-        dues = [self.board.next_due()]
-        if self._leg is not None and self._leg.since is not None:
-            dues.append(self._leg.since + self._leg.left)
-        return min((due for due in dues if due is not None), default=None)
+        action = self.board.next_due()
+        if self._leg is None or self._leg.since is None:
+            return action
+        arrival = self._leg.since + self._leg.left
+        return arrival if action is None or arrival < action else action
 
     def advance(self, now: datetime) -> None:
         """Do what is due by `now`; the caller goes from due time to due time."""

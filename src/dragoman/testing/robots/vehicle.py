@@ -142,8 +142,10 @@ class Vehicle:
     def _due(self) -> datetime | None:
         """When the body or a slow order is due."""
         due = self._body.next_due()
-        slow = self._slow[0][0] if self._slow else None
-        return min((time for time in (due, slow) if time is not None), default=None)
+        if not self._slow:
+            return due
+        slow = self._slow[0][0]
+        return slow if due is None or slow < due else due
 
 
 def _interval(vehicle: Vehicle) -> timedelta:
