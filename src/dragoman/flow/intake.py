@@ -78,6 +78,8 @@ class Intake:
             return Taken.KNOWN, Change()
         try:
             wanted = self.mapping.wanted(record.raw)
+            if known is None and not wanted:
+                return Taken.IGNORED, Change()
             draft = self.mapping.draft(
                 record.external_id, record.version, record.updated_at, record.raw
             )
@@ -85,7 +87,7 @@ class Intake:
             return Taken.UNREADABLE, self._bad_record(record, error)
         if known is not None:
             return self._again(known, draft, wanted)
-        if not wanted or draft.phase is not DeskPhase.OPEN:
+        if draft.phase is not DeskPhase.OPEN:
             return Taken.IGNORED, Change()
         return Taken.NEW, merged(self._open(draft, record), self._readable_now(record))
 
