@@ -73,6 +73,8 @@ EXCEPTIONS: Mapping[type[BaseException], Meaning] = {
     aiohttp.ClientHttpProxyError: _PROXY,
     aiohttp.ClientProxyConnectionError: _PROXY,
     aiohttp.InvalidURL: _ADDRESS,
+    aiohttp.NonHttpUrlClientError: _ADDRESS,
+    aiohttp.RedirectClientError: _ADDRESS,
     aiohttp.TooManyRedirects: _ADDRESS,
     aiohttp.ClientPayloadError: Meaning(
         kind=Unreachable, text="the answer of {where} broke off half-way"

@@ -1,0 +1,480 @@
+"""The HTTP client against real servers: deadlines, caps, redirects, credentials, errors."""
+
+import asyncio
+import base64
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import TypeVar
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from dragoman.domain.errors import Conflict, DragomanError, NeedsHuman, Permanent, RetryLater
+from dragoman.testing.tls import TestAuthority
+from dragoman.transport.http import HttpClient, HttpLimits
+from dragoman.transport.http_auth import ClientCredentials, basic, token
+from dragoman.transport.http_errors import (
+    EXCEPTIONS,
+    FOREIGN,
+    BodyTooLarge,
+    NotJson,
+    RateLimited,
+    Unreachable,
+    meaning,
+    of_exception,
+    of_status,
+    retry_after_s,
+)
+from dragoman.transport.tls import TlsSettings
+from tests.adapters.desks.witnesses import ShiftingClock
+
+SECRET = "s3cret-that-must-not-show"
+Answer = web.StreamResponse | Awaitable[web.StreamResponse]
+
+
+class Server:
+    """A server whose next answers a test sets; it keeps what came in."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[web.BaseRequest], Answer] = lambda request: web.json_response(
+            {"path": request.path_qs}
+        )
+        self.seen: list[web.BaseRequest] = []
+        self.bodies: list[bytes] = []
+        self.url = ""
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.seen.append(request)
+        self.bodies.append(await request.read())
+        found = self.answer(request)
+        return found if isinstance(found, web.StreamResponse) else await found
+
+
+ServerT = TypeVar("ServerT", bound=Server)
+
+
+@asynccontextmanager
+async def serving(server: ServerT, tls: ssl.SSLContext | None = None) -> AsyncIterator[ServerT]:
+    runner = web.ServerRunner(web.Server(server.handle), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
+    yield server
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serving(Server()) as running:
+        yield running
+
+
+@pytest.fixture
+def clock() -> ShiftingClock:
+    return ShiftingClock()
+
+
+@pytest.fixture
+async def client(server: Server, clock: ShiftingClock) -> AsyncIterator[HttpClient]:
+    made = HttpClient(
+        server.url, clock=clock, limits=HttpLimits(total_s=0.5, connect_s=0.5, max_body=100_000)
+    )
+    yield made
+    await made.close()
+
+
+async def test_a_call_carries_query_body_and_headers(client: HttpClient, server: Server) -> None:
+    answer = await client.request(
+        "POST", "/a%2Fb", params={"q": "x&y=ü ^"}, json={"n": 1}, headers={"If-Match": '"7"'}
+    )
+    assert answer.json() == {"path": "/a%2Fb?q=x%26y%3D%C3%BC+%5E"}
+    assert server.bodies == [b'{"n":1}']
+    assert server.seen[0].headers["If-Match"] == '"7"'
+    assert server.seen[0].headers["Content-Type"] == "application/json"
+
+
+async def test_connections_are_kept_alive(client: HttpClient, server: Server) -> None:
+    peers = set()
+    for _ in range(5):
+        await client.request("GET", "/")
+        transport = server.seen[-1].transport
+        assert transport is not None
+        peers.add(transport.get_extra_info("peername"))
+    assert len(peers) == 1
+
+
+async def test_silence_ends_at_the_deadline(client: HttpClient, server: Server) -> None:
+    async def silent(request: web.BaseRequest) -> web.StreamResponse:
+        await asyncio.sleep(5)
+        return web.Response()
+
+    server.answer = silent
+    with pytest.raises(Unreachable, match="in time"):
+        await client.request("GET", "/")
+
+
+async def test_a_body_that_trickles_ends_at_the_deadline(
+    client: HttpClient, server: Server
+) -> None:
+    async def trickle(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(50):
+            await response.write(b" ")
+            await asyncio.sleep(0.1)
+        return response
+
+    server.answer = trickle
+    with pytest.raises(Unreachable):
+        await client.request("GET", "/")
+
+
+async def test_nobody_there(clock: ShiftingClock) -> None:
+    async with serving(Server()) as gone:
+        url = gone.url
+    client = HttpClient(url, clock=clock)
+    with pytest.raises(Unreachable):
+        await client.request("GET", "/")
+    await client.close()
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_a_body_over_the_cap_is_an_error_and_not_memory(
+    client: HttpClient, server: Server, chunked: bool
+) -> None:
+    sent = 0
+
+    async def large(request: web.BaseRequest) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse()
+        if not chunked:
+            response.content_length = 10_000_000
+        await response.prepare(request)
+        for _ in range(100):
+            await response.write(b"x" * 100_000)
+            sent += 100_000
+        return response
+
+    server.answer = large
+    with pytest.raises(BodyTooLarge):
+        await client.request("GET", "/")
+    assert sent < 10_000_000
+    server.answer = lambda request: web.json_response({})
+    assert (await client.request("GET", "/")).status == 200, "the client goes on"
+
+
+async def test_an_answer_cut_short_is_passing(client: HttpClient, server: Server) -> None:
+    async def cut(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(b'{"half":')
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    server.answer = cut
+    with pytest.raises(Unreachable):
+        await client.request("GET", "/")
+
+
+@pytest.mark.parametrize("body", [b"<html>log in</html>", b'{"half": [1,', b"", b"\xff\xfe{}"])
+async def test_what_is_not_json_is_told(client: HttpClient, server: Server, body: bytes) -> None:
+    server.answer = lambda request: web.Response(body=body, content_type="text/html")
+    answer = await client.request("GET", "/")
+    with pytest.raises(NotJson) as told:
+        answer.json()
+    assert "log in" not in str(told.value)
+
+
+async def test_a_redirect_on_the_same_server_is_followed(
+    client: HttpClient, server: Server
+) -> None:
+    def moved(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/old":
+            return web.Response(status=301, headers={"Location": "/new?x=1"})
+        return web.json_response({"path": request.path_qs})
+
+    server.answer = moved
+    assert (await client.request("GET", "/old")).json() == {"path": "/new?x=1"}
+    with pytest.raises(NeedsHuman):
+        await client.request("POST", "/old", json={})
+
+
+async def test_a_redirect_elsewhere_gets_no_credentials(
+    server: Server, clock: ShiftingClock
+) -> None:
+    async with serving(Server()) as elsewhere:
+        target = f"{elsewhere.url}/login?token=abc"
+        server.answer = lambda request: web.Response(status=302, headers={"Location": target})
+        client = HttpClient(server.url, clock=clock, auth=basic("gw", lambda: SECRET))
+        with pytest.raises(NeedsHuman, match="elsewhere") as told:
+            await client.request("GET", "/")
+        await client.close()
+        assert not elsewhere.seen
+        assert "abc" not in str(told.value)
+        assert told.value.field == "url"
+
+
+async def test_redirects_in_a_circle_end(client: HttpClient, server: Server) -> None:
+    server.answer = lambda request: web.Response(status=302, headers={"Location": "/again"})
+    with pytest.raises(NeedsHuman, match="circle"):
+        await client.request("GET", "/")
+    assert len(server.seen) == 4
+
+
+# --- credentials
+
+
+async def test_basic_and_token_headers(server: Server, clock: ShiftingClock) -> None:
+    for auth in (basic("gw", lambda: SECRET), token(lambda: SECRET, scheme="token")):
+        client = HttpClient(server.url, clock=clock, auth=auth)
+        await client.request("GET", "/")
+        assert SECRET not in repr(client) + repr(auth) + repr(vars(client))
+        await client.close()
+    first, second = (one.headers["Authorization"] for one in server.seen)
+    assert base64.b64decode(first.removeprefix("Basic ")).decode() == f"gw:{SECRET}"
+    assert second == f"token {SECRET}"
+
+
+async def test_a_rotated_secret_is_picked_up(server: Server, clock: ShiftingClock) -> None:
+    stored = ["old"]
+    server.answer = lambda request: web.Response(
+        status=200 if request.headers["Authorization"] == "Bearer new" else 401
+    )
+    client = HttpClient(server.url, clock=clock, auth=token(lambda: stored[0]))
+    with pytest.raises(NeedsHuman):
+        await client.request("GET", "/")
+    assert len(server.seen) == 1, "the same secret isn't tried twice"
+    stored[0] = "new"
+    assert (await client.request("GET", "/")).status == 200
+    await client.close()
+
+
+async def test_a_secret_with_a_line_end_is_refused(server: Server, clock: ShiftingClock) -> None:
+    client = HttpClient(server.url, clock=clock, auth=token(lambda: f"{SECRET}\r\nX: y"))
+    with pytest.raises(NeedsHuman) as told:
+        await client.request("GET", "/")
+    assert SECRET not in str(told.value)
+    await client.close()
+
+
+class TokenServer(Server):
+    """A desk with OAuth 2.0 client credentials. life: of a token in seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.issued = 0
+        self.refused: set[str] = set()
+        self.life: object = 600
+        self.answer = self.route
+
+    async def route(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/oauth_token.do":
+            await asyncio.sleep(0.05)
+            if b"client_secret=" + SECRET.encode() not in self.bodies[-1]:
+                return web.json_response({"error": "invalid_client"}, status=401)
+            self.issued += 1
+            access = f"t{self.issued}"
+            return web.json_response({"access_token": access, "expires_in": self.life})
+        told = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        good = told.startswith("t") and told not in self.refused
+        return web.json_response({"token": told}, status=200 if good else 401)
+
+
+@pytest.fixture
+async def tokens() -> AsyncIterator[TokenServer]:
+    async with serving(TokenServer()) as running:
+        yield running
+
+
+def oauth(server: Server, clock: ShiftingClock, secret: str = SECRET) -> HttpClient:
+    auth = ClientCredentials("/oauth_token.do", "me", lambda: secret, clock)
+    return HttpClient(server.url, clock=clock, auth=auth)
+
+
+async def test_many_calls_share_one_token(tokens: TokenServer, clock: ShiftingClock) -> None:
+    client = oauth(tokens, clock)
+    answers = await asyncio.gather(*(client.request("GET", "/") for _ in range(20)))
+    assert {answer.json()["token"] for answer in answers} == {"t1"}
+    assert tokens.issued == 1
+    await client.close()
+
+
+async def test_a_token_is_renewed_before_its_end(tokens: TokenServer, clock: ShiftingClock) -> None:
+    client = oauth(tokens, clock)
+    await client.request("GET", "/")
+    clock.shift += timedelta(seconds=530)
+    assert (await client.request("GET", "/")).json() == {"token": "t1"}
+    clock.shift += timedelta(seconds=15)  # 545 of 600: within a tenth, at most a minute, of its end
+    assert (await client.request("GET", "/")).json() == {"token": "t2"}
+    await client.close()
+
+
+async def test_a_revoked_token_is_renewed_once(tokens: TokenServer, clock: ShiftingClock) -> None:
+    client = oauth(tokens, clock)
+    await client.request("GET", "/")
+    tokens.refused = {"t1"}
+    answers = await asyncio.gather(*(client.request("GET", "/") for _ in range(10)))
+    assert {answer.json()["token"] for answer in answers} == {"t2"}
+    assert tokens.issued == 2
+    tokens.refused = {"t2", "t3", "t4"}
+    with pytest.raises(NeedsHuman):
+        await client.request("GET", "/")
+    await client.close()
+
+
+async def test_a_wrong_client_secret_needs_a_human(
+    tokens: TokenServer, clock: ShiftingClock
+) -> None:
+    client = oauth(tokens, clock, secret="wrong-secret")
+    with pytest.raises(NeedsHuman, match="invalid_client") as told:
+        await client.request("GET", "/")
+    assert "wrong-secret" not in str(told.value)
+    await client.close()
+
+
+async def test_a_failing_token_endpoint_is_passing(
+    tokens: TokenServer, clock: ShiftingClock
+) -> None:
+    tokens.answer = lambda request: web.Response(status=503, headers={"Retry-After": "9"})
+    client = oauth(tokens, clock)
+    with pytest.raises(RetryLater) as told:
+        await client.request("GET", "/")
+    assert told.value.delay_s == 9
+    await client.close()
+
+
+# --- TLS
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Iterator[TestAuthority]:
+    yield TestAuthority(tmp_path, datetime.now(UTC))
+
+
+async def test_tls_with_an_authority_of_ones_own(
+    authority: TestAuthority, clock: ShiftingClock
+) -> None:
+    async with serving(Server(), tls=authority.issue().context()) as server:
+        good = HttpClient(server.url, clock=clock, tls=TlsSettings(ca_file=authority.bundle))
+        assert (await good.request("GET", "/")).status == 200
+        await good.close()
+        stranger = HttpClient(server.url, clock=clock)
+        with pytest.raises(NeedsHuman) as told:
+            await stranger.request("GET", "/")
+        assert told.value.field == "tls.ca_file"
+        await stranger.close()
+
+
+async def test_plain_http_behind_https_needs_a_human(server: Server, clock: ShiftingClock) -> None:
+    client = HttpClient(server.url.replace("http:", "https:"), clock=clock)
+    with pytest.raises(NeedsHuman, match="TLS"):
+        await client.request("GET", "/")
+    await client.close()
+
+
+# --- errors, limits, time
+
+
+def _descendants(kind: type) -> Iterator[type]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _descendants(child)
+
+
+def test_the_table_explains_every_exception_of_aiohttp() -> None:
+    foreign = {one for root in FOREIGN for one in (root, *_descendants(root))}
+    raised = {one for one in foreign if one.__module__.startswith(("aiohttp", "builtins"))}
+    assert len(raised) > 30
+    unexplained = {one for one in raised if meaning(one) is None}
+    # the base, which is never raised itself, and one for bodies that are generators: we send none
+    assert {one.__name__ for one in unexplained} <= {"ClientError", "UploadAbortedError"}
+    assert isinstance(of_exception(aiohttp.ClientError("?"), "desk"), Unreachable)
+    assert set(EXCEPTIONS) <= foreign | {OSError}
+
+
+@pytest.mark.parametrize("status", range(100, 600))
+def test_every_status_has_a_meaning(status: int) -> None:
+    error = of_status(status, "desk.example")
+    assert isinstance(error, RetryLater | Permanent | NeedsHuman)
+    assert f"HTTP {status}" in str(error)
+    passing = status in (408, 421, 425, 429) or (status >= 500 and status not in (501, 505, 511))
+    if status >= 400:
+        assert isinstance(error, RetryLater) is passing
+    assert isinstance(error, Conflict) is (status in (409, 412))
+
+
+@pytest.mark.parametrize("status", [401, 408, 429, 500, 502, 503, 504])
+async def test_what_means_the_same_everywhere_is_raised(
+    client: HttpClient, server: Server, status: int
+) -> None:
+    server.answer = lambda request: web.Response(
+        status=status, headers={"Retry-After": "12"}, text="details"
+    )
+    with pytest.raises(DragomanError) as told:
+        await client.request("GET", "/")
+    if isinstance(told.value, RetryLater):
+        assert told.value.delay_s == 12
+    assert isinstance(told.value, RateLimited) is (status == 429)
+
+
+async def test_other_refusals_are_left_to_the_adapter(client: HttpClient, server: Server) -> None:
+    server.answer = lambda request: web.json_response({"why": "policy"}, status=403)
+    answer = await client.request("GET", "/")
+    assert (answer.status, answer.json()) == (403, {"why": "policy"})
+    assert isinstance(client.error_for(answer, "policy"), NeedsHuman)
+
+
+def test_retry_after_in_each_form() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    later = format_datetime(now + timedelta(seconds=90), usegmt=True)
+    assert retry_after_s("120", now) == 120
+    assert retry_after_s(later, now) == 90
+    assert retry_after_s(format_datetime(now - timedelta(days=1), usegmt=True), now) == 0
+    assert retry_after_s("99999999", now) == 86_400
+    for bad in (None, "", "soon", "-5", "1e9", "²"):
+        assert retry_after_s(bad, now) is None
+
+
+async def test_a_date_in_retry_after_counts_by_the_server_s_clock(
+    client: HttpClient, server: Server, clock: ShiftingClock
+) -> None:
+    theirs = datetime.now(UTC) - timedelta(hours=3)
+    server.answer = lambda request: web.Response(
+        status=503,
+        headers={
+            "Date": format_datetime(theirs, usegmt=True),
+            "Retry-After": format_datetime(theirs + timedelta(seconds=60), usegmt=True),
+        },
+    )
+    with pytest.raises(RetryLater) as told:
+        await client.request("GET", "/")
+    assert told.value.delay_s == pytest.approx(60, abs=5)
+
+
+async def test_the_server_s_clock_is_learned(
+    client: HttpClient, server: Server, clock: ShiftingClock
+) -> None:
+    assert client.server_now() is None
+    offset = timedelta(minutes=-42)
+    server.answer = lambda request: web.Response(
+        headers={"Date": format_datetime(clock.now() + offset, usegmt=True)}
+    )
+    await client.request("GET", "/")
+    assert client.clock_offset_s == pytest.approx(-42 * 60, abs=2)
+    server.answer = lambda request: web.Response(headers={"Date": "yesterday"})
+    await client.request("GET", "/")
+    assert client.clock_offset_s == pytest.approx(-42 * 60, abs=2)
+
+
+async def test_rate_limits_are_kept_for_metrics(client: HttpClient, server: Server) -> None:
+    server.answer = lambda request: web.Response(
+        headers={"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "7", "X-Other": "1"}
+    )
+    await client.request("GET", "/")
+    assert client.rate_limits == {"x-ratelimit-limit": "100", "x-ratelimit-remaining": "7"}
