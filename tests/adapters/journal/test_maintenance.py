@@ -21,6 +21,8 @@ from dragoman.journal.sqlite import SqliteJournal
 from dragoman.journal.sqlite.archive import archive_chunk, read_archive
 from dragoman.journal.sqlite.connection import Cursor, connect
 from dragoman.journal.sqlite.maintenance import archive, backup, restore, stats, verify
+from dragoman.journal.sqlite.schema import migrate
+from dragoman.journal.sqlite.statements import MIGRATIONS
 from dragoman.ports.journal import Find
 from dragoman.testing.conformance.journal import contents
 from dragoman.testing.conformance.journal_history import (
@@ -144,6 +146,26 @@ async def test_verify_finds_a_removed_entry_and_a_lost_delivery(path: Path) -> N
     assert len(problems) == 2
     assert "1 are missing" in problems[0]
     assert "does not add up" in problems[1]
+
+
+def test_a_backup_of_an_older_layout_is_kept_as_it_is_and_restored_to_this_one(path: Path) -> None:
+    old = path.with_name("old.sqlite")
+    with closing(connect(old)) as connection:
+        migrate(connection, "then", {1: MIGRATIONS[1]})
+    assert verify(old, NOW) == []
+    assert (stats(old).version, stats(old).tallies) == (1, ())
+    copy = path.with_name("backup.sqlite")
+    assert backup(old, copy, NOW) == 0
+    assert stats(copy).version == 1
+    restore(copy, path, NOW)
+    assert stats(path).version == max(MIGRATIONS)
+    asyncio.run(write_and_close(path))
+
+
+def test_an_empty_file_is_no_journal(path: Path) -> None:
+    path.touch()
+    with pytest.raises(NeedsHuman, match="empty"):
+        verify(path, NOW)
 
 
 def test_a_missing_journal_is_named(path: Path) -> None:

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from dragoman.domain.errors import DragomanError, NeedsHuman
 from dragoman.journal.sqlite.archive import Archived, archive_chunk
-from dragoman.journal.sqlite.connection import connect, prepare, rows, translated
+from dragoman.journal.sqlite.connection import Connection, connect, prepare, rows, translated
 from dragoman.journal.sqlite.load import load_site
 from dragoman.journal.sqlite.lock import FileLock
 from dragoman.journal.sqlite.reader import tallies_of
 from dragoman.journal.sqlite.rows import iso
-from dragoman.journal.sqlite.schema import migrate, refuse_newer
-from dragoman.journal.sqlite.statements import SQL
+from dragoman.journal.sqlite.schema import migrate, refuse_newer, version_of
+from dragoman.journal.sqlite.statements import MIGRATIONS, SQL
 from dragoman.ports.journal import Tally
 
 
@@ -43,21 +43,21 @@ def stats(path: Path) -> Stats:
     with _reading(path) as connection:
         wal = path.with_name(path.name + "-wal")
         return Stats(
-            site=str(rows(connection, SQL["site"])[0][0]),
-            version=refuse_newer(connection),
+            site="".join(name for (name,) in rows(connection, SQL["site"])),
+            version=version_of(connection),
             last_seq=int(rows(connection, SQL["last_seq"])[0][0]),
             file_bytes=path.stat().st_size,
             wal_bytes=wal.stat().st_size if wal.exists() else 0,
             cases=dict(rows(connection, SQL["count_cases"])),
-            tallies=tallies_of(connection),
+            tallies=tallies_of(connection) if _is_current(connection) else (),
         )
 
 
 def verify(path: Path, now: datetime) -> list[str]:
     """What is wrong with a journal, a sentence each; empty if nothing is.
 
-    Checks the file's structure, that the entries are gapless, that the outbox's sums add up, and
-    that all open state can be read.
+    Checks the file's structure and that the entries are gapless; of a file in this version's
+    layout also that the outbox's sums add up, and that all open state can be read.
     """
     problems: list[str] = []
     with _reading(path) as connection:
@@ -65,6 +65,8 @@ def verify(path: Path, now: datetime) -> list[str]:
         problems += [f"structure: {check}" for check in checks if check != "ok"]
         if missing := rows(connection, SQL["missing_entries"])[0][0]:
             problems.append(f"entries: {missing} are missing")
+        if not _is_current(connection):
+            return problems
         problems += [
             f"outbox: the sum of {tally.target} does not add up: {tally}"
             for tally in tallies_of(connection)
@@ -104,8 +106,9 @@ def backup(path: Path, to: Path, now: datetime) -> int:
 def restore(backup_file: Path, path: Path, now: datetime, *, force: bool = False) -> Path | None:
     """Put a backup in the journal's place; the journal that was there is kept beside it.
 
-    Returns the name of the kept one, None if there was none. Raises NeedsHuman if the backup is
-    unsound, a gateway runs, or a journal is there and not `force`; then nothing is changed.
+    Returns the name of the kept one, None if there was none. A backup of an older layout is
+    brought to this one. Raises NeedsHuman if the backup is unsound, a gateway runs, or a journal is
+    there and not `force`; then nothing is changed.
     """
     _demand_sound(backup_file, now)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,6 +125,9 @@ def restore(backup_file: Path, path: Path, now: datetime, *, force: bool = False
                 )
         partial = path.with_name(path.name + ".partial")
         shutil.copyfile(backup_file, partial)
+        with closing(connect(partial)) as connection:
+            migrate(connection, str(iso(now)))
+        _demand_sound(partial, now)
         if kept is not None:
             _keep(path, kept)
         _into_place(partial, path)
@@ -180,6 +186,10 @@ def _sync(path: Path) -> None:
         os.close(file)
 
 
+def _is_current(connection: Connection) -> bool:
+    return version_of(connection) == max(MIGRATIONS)
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A read-only connection to a journal that this program knows. Raises NeedsHuman if not."""
@@ -188,7 +198,8 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     uri = f"{path.absolute().as_uri()}?mode=ro"
     try:
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
-            refuse_newer(connection)
+            if not refuse_newer(connection):
+                raise NeedsHuman("this file is empty", value=str(path), mend="check the path")
             yield connection
     except sqlite3.Error as error:
         raise translated(error) from error

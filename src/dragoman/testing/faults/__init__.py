@@ -1,0 +1,1 @@
+"""Tools that break what the gateway stands on: power, disks, links. For tests of faults."""
