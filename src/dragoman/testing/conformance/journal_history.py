@@ -96,11 +96,14 @@ def one_of_each(number: int) -> Change:
 
 
 class History:
-    """Makes changes one after another, in the state that the site is in."""
+    """Makes changes one after another, in the state that the site is in.
 
-    def __init__(self, site: Site) -> None:
+    first: the number of the first new thing; another one for each history of the same journal.
+    """
+
+    def __init__(self, site: Site, first: int = 0) -> None:
         self._site = site
-        self._count = 0
+        self._count = first
 
     def next(self, kind: str, pick: int) -> Change:
         """One change of a kind of STEPS; an entry alone if there is nothing of that kind to do.
