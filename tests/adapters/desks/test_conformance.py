@@ -20,7 +20,7 @@ class TestServiceNowIncident(DeskConformance):
     table = "incident"
 
     @pytest.fixture
-    async def witness(self) -> AsyncIterator[DeskWitness]:  # type: ignore[override]
+    async def witness(self) -> AsyncIterator[DeskWitness]:
         clock = ShiftingClock()
         async with ServiceNowDesk(clock=clock.now) as emulated:
             yield ServiceNowWitness(emulated, clock, self.table)
@@ -34,7 +34,7 @@ class TestRequestTracker(DeskConformance):
     reports_own = False  # transactions tell exactly what we did ourselves
 
     @pytest.fixture
-    async def witness(self) -> AsyncIterator[DeskWitness]:  # type: ignore[override]
+    async def witness(self) -> AsyncIterator[DeskWitness]:
         clock = ShiftingClock()
         async with EmulatedRequestTracker(now=clock.now) as emulated:
             yield RtWitness(emulated, clock)

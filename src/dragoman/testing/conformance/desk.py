@@ -36,6 +36,12 @@ class _DeskSuite:
     can_spoil: ClassVar[bool] = True
     """Whether a single record can be made unreadable."""
 
+    flood: ClassVar[int] = 60
+    """Records opened at once: more than a page holds. Fewer where each takes long."""
+
+    steps: ClassVar[int] = 120
+    """What people do in the test of concurrent work. Fewer where each takes long."""
+
     @pytest.fixture
     def witness(self) -> DeskWitness:
         """Override it."""
@@ -100,13 +106,13 @@ class DeskIntake(_DeskSuite):
         self, reader: Reader, witness: DeskWitness
     ) -> None:
         """More in one second than a page holds."""
-        numbers = [await witness.open(f"flood {index}") for index in range(60)]
+        numbers = [await witness.open(f"flood {index}") for index in range(self.flood)]
         await reader.poll()
         assert sorted(reader.reported) == sorted(numbers)
         for number in numbers[::3]:
             await witness.edit(number, "again")
         await reader.poll()
-        assert sorted(reader.reported[60:]) == sorted(numbers[::3])
+        assert sorted(reader.reported[self.flood :]) == sorted(numbers[::3])
 
     @pytest.mark.parametrize("seed", range(3))
     async def test_nothing_is_missed_while_people_work(
@@ -115,7 +121,7 @@ class DeskIntake(_DeskSuite):
         """Nothing is missed while people work."""
         chance = random.Random(seed)  # noqa: S311 - a test wants to be repeated
         numbers: list[str] = []
-        for step in range(120):
+        for step in range(self.steps):
             doing = chance.random()
             if doing < 0.35 or not numbers:
                 numbers.append(await witness.open(f"opened {step}"))
