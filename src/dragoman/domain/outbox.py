@@ -100,6 +100,13 @@ class Draft:
         composed = self.outlets.ask_state(f"ask-{self.new_id()}", robot, self.now)
         self._to_robot(robot, composed, "ask", None, not_after)
 
+    def call_back(self, robot_id: str, order_id: str, not_after: datetime) -> None:
+        """Tell a robot to stop an order that is over, whatever it thinks."""
+        robot = self.robot(robot_id)
+        action_id = f"{order_id}-stop-{self.new_id()}"
+        composed = self.outlets.cancel(order_id, action_id, robot, self.now)
+        self._to_robot(robot, composed, "cancel", None, not_after)
+
     def change(self) -> Change:
         """The transaction. An attempt that no step changed is left out."""
         known = self.site.assignments
@@ -144,6 +151,7 @@ class Draft:
             robot,
             bound="",
             bound_since=None,
+            last=effect.order_id,
             jobs=robot.jobs + effect.done,
             rests_until=rest or robot.rests_until,
         )

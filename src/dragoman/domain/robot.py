@@ -140,13 +140,14 @@ FleetReport = RobotReport | LinkReport | Introduction | BadMessage
 class Robot:
     """The durable part of a robot. id: `manufacturer/serial`.
 
-    bound: the order id that this robot is bound to, "" when it is free for work. dialect: the
-    protocol version spoken ("2.0.0"). capabilities: action types it can do; empty means unknown,
-    and is taken as everything. headers: topic kind → last headerId that we sent on it.
-    quarantined, banned: the reason while no work may be given to it. rests_until: it did not answer
-    an order, so it gets none before that. interval_s: the longest time between its states (VDA
-    5050: 30). jobs: how many orders it has finished, for fairness. boots: how often it was seen to
-    have restarted, its memory of orders perhaps lost. faults: fault key → id of the open fault.
+    bound: the order id that this robot is bound to, "" when it is free for work. last: the order
+    before that, which must not show up again. dialect: the protocol version spoken ("2.0.0").
+    capabilities: action types it can do; empty means unknown, and is taken as everything. headers:
+    topic kind → last headerId that we sent on it. quarantined, banned: the reason while no work
+    may be given to it. rests_until: it did not answer an order, so it gets none before that.
+    interval_s: the longest time between its states (VDA 5050: 30). jobs: how many orders it has
+    finished, for fairness. boots: how often it was seen to have restarted, its memory of orders
+    perhaps lost. faults: fault key → id of the open fault.
     """
 
     id: str
@@ -159,6 +160,7 @@ class Robot:
     presence: Presence = Presence.SILENT
     bound: str = ""
     bound_since: datetime | None = None
+    last: str = ""
     headers: Mapping[str, int] = field(default_factory=dict)
     quarantined: str = ""
     banned: str = ""

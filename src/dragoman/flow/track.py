@@ -98,6 +98,7 @@ class Track:
         note = self._from_future(report)
         draft = self.kit.draft(report.received_at)
         self._notice(draft, robot, report, before or self.kit.site.reports.get(robot.id))
+        self._revenant(draft, robot, report)
         self._evidence(draft, robot, before, report)
         moved = draft.change()
         if before is not None and not moved and not note and _same(before, report):
@@ -132,6 +133,20 @@ class Track:
         text = f"Robot {robot.id} has restarted." if restarted else f"Robot {robot.id} reports."
         action = "robot.restarted" if restarted else "robot.fresh"
         draft.entries.append(self._entry(action, text, robot.id, {"mode": report.mode}))
+
+    def _revenant(self, draft: Draft, robot: Robot, report: RobotReport) -> None:
+        """An order that was over is being worked on: stop it, and trust the robot no more.
+
+        It denied or confirmed away the order earlier, so the case may be with another robot.
+        """
+        over = robot.last and report.order_id == robot.last and robot.bound != robot.last
+        if not over or report.idle or robot.quarantined:
+            return
+        reason = f"works on order {robot.last}, which was over"
+        draft.robots[robot.id] = replace(draft.robot(robot.id), quarantined=reason)
+        draft.call_back(robot.id, robot.last, draft.now + timedelta(seconds=10))
+        text = f"Robot {robot.id} {reason}; it is stopped and out of service."
+        draft.entries.append(self._entry("robot.quarantined", text, robot.id, {"reason": reason}))
 
     def _evidence(
         self, draft: Draft, robot: Robot, before: RobotReport | None, report: RobotReport

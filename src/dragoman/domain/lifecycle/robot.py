@@ -149,9 +149,14 @@ def started(job: Job, event: on.Started, now: datetime, policy: Policy) -> Step:
     window = after(now, policy.progress_window(attempt.expected_s))
     case = enter(job.case, CaseState.EXECUTING, now, window)
     moved = Job(case=case, assignment=_attempt_accepted(attempt, AssignmentState.EXECUTING, now))
-    note = Note(action="case.executing", text=f"Robot {attempt.robot_id} is at work.")
+    notes = [Note(action="case.executing", text=f"Robot {attempt.robot_id} is at work.")]
+    if job.case.state is not CaseState.ACCEPTED:
+        took = f"Robot {attempt.robot_id} has accepted the order."
+        notes.insert(0, Note(action="case.accepted", text=took))
     return Step(
-        job=moved, entries=(entry(moved, note, now),), effects=(tell(moved, Told.EXECUTING, now),)
+        job=moved,
+        entries=tuple(entry(moved, note, now) for note in notes),
+        effects=(tell(moved, Told.EXECUTING, now),),
     )
 
 

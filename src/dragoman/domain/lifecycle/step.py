@@ -132,7 +132,8 @@ def opened(case_id: str, desk: str, draft: CaseDraft, trace_id: str, now: dateti
 
 def queue(job: Job, now: datetime, policy: Policy, note: Note, told: Told) -> Step:
     """The case waits for a robot; no attempt is live any more."""
-    case = enter(job.case, CaseState.QUEUED, now, after(now, policy.assign_within))
+    reason = str(note.data.get("reason", ""))
+    case = enter(job.case, CaseState.QUEUED, now, after(now, policy.assign_within), reason)
     fresh = Job(case=replace(case, order_id=""), assignment=job.assignment)
     return Step(job=fresh, entries=(entry(job, note, now),), effects=(tell(fresh, told, now),))
 

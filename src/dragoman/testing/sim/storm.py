@@ -14,7 +14,6 @@ MISBEHAVIOURS = (
     Misbehaviour(duplicate=True),
     Misbehaviour(reorder=True),
     Misbehaviour(slow_acceptance_s=4.0),
-    Misbehaviour(slow_acceptance_s=9.0),
     Misbehaviour(clock_skew_s=900.0),
     Misbehaviour(fatal="motorError"),
     Misbehaviour(e_stop="MANUAL"),
@@ -35,9 +34,10 @@ class Storm:
         """Take steps until a promise breaks; what broke, or nothing."""
         choices = (
             (self._work, 60),
-            (self._time, 14),
+            (self._bustle, 6),
+            (self._time, 16),
             (self._desk, 8),
-            (self._wire, 8),
+            (self._wire, 10),
             (self._robot, 5),
             (self._people, 3),
             (self._crash, 2),
@@ -53,12 +53,24 @@ class Storm:
     def calm(self) -> list[str]:
         """Heal the world and let people look after what waits for them; what does not hold."""
         self.story.append("heal")
-        self.world.heal(120)
-        self._look_after()
-        self.world.heal(400)
-        self._look_after()
-        self.world.heal(200)
-        return [*broken(self.world), *unfinished(self.world)]
+        self.world.heal(90)
+        self.world.look_after()
+        self.world.heal(150)
+        self.world.look_after()
+        self.world.heal(60)
+        return [*broken(self.world), *unfinished(self.world), *self._still_works()]
+
+    def _still_works(self) -> list[str]:
+        """After the storm, new tickets must simply be done."""
+        desk = self.world.desk
+        new = [desk.open(place) for place in PLACES]
+        self.world.heal(60)
+        told = {ticket: [status for _, status in desk.tickets[ticket].told] for ticket in new}
+        return [
+            f"after the storm ticket {ticket} was told {statuses}"
+            for ticket, statuses in told.items()
+            if statuses[-1:] != ["done"]
+        ]
 
     def _say(self, what: str) -> None:
         self.story.append(f"{self.world.clock.now():%H:%M:%S} {what}")
@@ -81,8 +93,12 @@ class Storm:
         else:
             getattr(world, name)()
 
+    def _bustle(self) -> None:
+        self._say("settle")
+        self.world.settle()
+
     def _time(self) -> None:
-        seconds = self.rng.choice((0.2, 0.5, 1.0, 2.0, 5.0, 20.0, 70.0))
+        seconds = self.rng.choice((0.5, 1.0, 1.0, 1.6, 1.6, 2.0, 3.0, 5.0, 20.0, 70.0))
         self._say(f"pass_time {seconds}")
         self.world.pass_time(seconds)
         self.world.fire()
@@ -112,10 +128,12 @@ class Storm:
         up, down = fleet.up[robot_id], fleet.down[robot_id]
         if kind == "broker":
             fleet.broker_up = not fleet.broker_up
-        elif kind == "lose order" and down:
-            down.popleft()
-        elif kind == "lose state" and up and up[0].kind == "state":
-            up.popleft()
+        elif kind == "lose order":
+            down.clear()
+        elif kind == "lose state":
+            kept = [message for message in up if message.kind != "state"]
+            up.clear()
+            up.extend(kept)
         elif kind == "repeat state" and up and up[0].kind == "state":
             up.appendleft(up[0])
 
@@ -139,10 +157,3 @@ class Storm:
     def _crash(self) -> None:
         self._say("crash")
         self.world.crash()
-
-    def _look_after(self) -> None:
-        """What people do in the end: cancel what is held; confirm a stop that they have seen."""
-        for case in tuple(self.world.kit.site.cases.values()):
-            if case.state.value == "uncertain" and not self.world.is_running(case.order_id):
-                self.world.act(case.id, "confirm-stopped")
-            self.world.act(case.id, "cancel")

@@ -30,6 +30,11 @@ class SimFleet:
         self.broker_up = True
         self._now = now
 
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is up."""
+        return self.broker_up
+
     def add(self, vehicle: Vehicle) -> None:
         """Lay the wires of a vehicle."""
         self.down[vehicle.profile.robot_id] = deque()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 
-from dragoman.domain.case import Case
+from dragoman.domain.case import Case, CaseState
 from dragoman.domain.change import Change, merged
 from dragoman.domain.delivery import (
     Delivery,
@@ -257,6 +257,17 @@ class World:
             self.pass_time(1.0)
             self.fire()
         self.settle()
+
+    def look_after(self) -> None:
+        """What people do in the end: confirm a stop that they have seen, cancel what is held."""
+        for case in tuple(self.kit.site.cases.values()):
+            if case.state is CaseState.UNCERTAIN and not self.is_running(case.order_id):
+                self.act(case.id, "confirm-stopped")
+            self.act(case.id, "cancel")
+        decision = operate.Decision(actor="operator:x", reason="looked after")
+        for robot in tuple(self.kit.site.robots.values()):
+            if robot.quarantined and not self.is_running(robot.last):
+                self._commit(operate.ban(self.kit, robot.id, decision, lift=True))
 
     def settle(self) -> None:
         """Everything that can happen without time passing."""

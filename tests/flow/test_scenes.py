@@ -1,0 +1,200 @@
+"""Scenes that matter by name, over a simulated site: one fault each, and what must come of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from dragoman.domain.case import CaseState
+from dragoman.testing.robots.misbehaviour import BEHAVED, Misbehaviour
+from dragoman.testing.sim import World, broken, unfinished
+from dragoman.testing.sim import world as sim
+
+
+def working_world(robots: int = 2) -> World:
+    """A site with one ticket whose order has just left for its robot, r1, and no time passed."""
+    world = World(robots)
+    world.settle()
+    world.desk.open("dock")
+    world.poll()
+    world.assign()
+    world.sync()
+    return world
+
+
+def only_case(world: World) -> sim.Case:
+    (case,) = world.kit.site.cases.values()
+    return case
+
+
+def robot_of(world: World) -> str:
+    return world.kit.site.assignments[only_case(world).order_id].robot_id
+
+
+def actions(world: World) -> list[str]:
+    world.sync()
+    return [entry.action for entry in world.journal.store.entries]
+
+
+def go_on(world: World, seconds: float) -> None:
+    """Everything works, for so long, without mending anything."""
+    for _ in range(int(seconds)):
+        world.settle()
+        world.pass_time(1.0)
+        world.fire()
+    world.settle()
+
+
+def forget_everything(world: World) -> None:
+    """The robot does the work unheard, and restarts."""
+    robot = robot_of(world)
+    world.settle()
+    world.pass_time(30)
+    assert not world.is_running(only_case(world).order_id)
+    world.fleet.up[robot].clear()
+    world.reboot(robot)
+    go_on(world, 30)
+
+
+def test_a_robot_that_may_have_done_it_and_forgot_is_not_replaced() -> None:
+    world = working_world()
+    forget_everything(world)
+    assert only_case(world).state is CaseState.HELD
+    assert "may have done it" in only_case(world).reason
+    assert not list(broken(world))
+
+
+def test_repeatable_work_is_given_to_another_robot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sim, "MISSION", replace(sim.MISSION, repeatable=True))
+    world = working_world()
+    forget_everything(world)
+    assert world.desk.tickets["1"].told[-1][1] == "done"
+
+
+def test_an_order_that_was_denied_and_shows_up_later_is_stopped() -> None:
+    world = working_world()
+    robot = robot_of(world)
+    world.misbehave(robot, Misbehaviour(slow_acceptance_s=11.0))
+    go_on(world, 11)
+    assert world.kit.site.robots[robot].bound == ""
+    go_on(world, 20)
+    assert world.kit.site.robots[robot].quarantined
+    outcomes = [e.outcome.value for e in world.vehicles[robot].ledger.executions]
+    assert outcomes == ["cancelled"]
+
+
+@pytest.mark.parametrize("phase", ["cancelled", "closed"])
+def test_a_ticket_closed_mid_work_frees_the_robot(phase: str) -> None:
+    world = working_world()
+    robot = robot_of(world)
+    go_on(world, 1)
+    world.desk.change("1", phase=phase)
+    go_on(world, 5)
+    assert world.kit.site.robots[robot].bound == ""
+    assert not world.kit.site.cases
+    assert [e.outcome.value for e in world.vehicles[robot].ledger.executions] == ["cancelled"]
+
+
+def test_a_ticket_moved_mid_work_is_done_at_the_new_place() -> None:
+    world = working_world()
+    go_on(world, 1)
+    world.desk.change("1", location="lab")
+    go_on(world, 40)
+    assert world.desk.tickets["1"].told[-1][1] == "done"
+    outcomes = [
+        (e.outcome.value, e.order_id[-1])
+        for vehicle in world.vehicles.values()
+        for e in vehicle.ledger.executions
+    ]
+    assert sorted(outcomes) == [("cancelled", "1"), ("finished", "2")]
+
+
+def test_the_more_urgent_ticket_goes_first() -> None:
+    world = World(1)
+    world.settle()
+    for place in ("dock", "hall", "lab"):
+        world.desk.open(place)
+    world.desk.change("3", priority="1")
+    go_on(world, 60)
+    done = sorted(
+        (e.started_at, e.case_ref)
+        for vehicle in world.vehicles.values()
+        for e in vehicle.ledger.executions
+    )
+    assert done[0][1] == "SIM3"
+
+
+def test_a_frozen_robot_makes_the_case_uncertain_and_no_other_gets_it() -> None:
+    world = working_world()
+    robot = robot_of(world)
+    world.misbehave(robot, Misbehaviour(frozen=True))
+    go_on(world, 60)
+    assert only_case(world).state is CaseState.UNCERTAIN
+    assert "uncertain" in [status for _, status in world.desk.tickets["1"].told]
+    world.misbehave(robot, BEHAVED)
+    go_on(world, 120)
+    assert not list(unfinished(world))
+    assert world.desk.tickets["1"].told[-1][1] == "done"
+    assert not list(broken(world))
+
+
+def test_a_robot_that_rejects_is_excluded_and_the_next_one_does_it() -> None:
+    world = working_world()
+    robot = robot_of(world)
+    world.misbehave(robot, Misbehaviour(reject="orderError"))
+    go_on(world, 40)
+    assert world.desk.tickets["1"].told[-1][1] == "done"
+    assert "case.requeued" in actions(world)
+    assert not world.vehicles[robot].ledger.executions
+
+
+def test_when_all_robots_reject_a_person_is_asked_with_every_reason() -> None:
+    world = working_world()
+    for robot in world.vehicles:
+        world.misbehave(robot, Misbehaviour(reject="orderError"))
+    go_on(world, 1000)
+    case = only_case(world)
+    assert case.state is CaseState.HELD
+    for robot in world.vehicles:
+        assert robot in case.reason or case.excluded[robot]
+
+
+def test_an_unknown_place_is_held_and_an_edit_at_the_desk_releases_it() -> None:
+    world = World(1)
+    world.settle()
+    world.desk.open("nowhere")
+    go_on(world, 2)
+    assert only_case(world).state is CaseState.HELD
+    assert "'nowhere'" in only_case(world).reason
+    world.desk.change("1", location="dock")
+    go_on(world, 30)
+    assert world.desk.tickets["1"].told[-1][1] == "done"
+
+
+def test_a_refused_write_is_a_dead_letter_and_keeps_the_order_behind_it() -> None:
+    world = working_world()
+    world.desk.refuse.append("refuse")
+    go_on(world, 60)
+    (lane,) = [lane for key, lane in world.kit.site.lanes.items() if key[0] == "desk:sim"]
+    states = [delivery.state.value for delivery in lane.values()]
+    assert states[0] == "dead"
+    assert set(states[1:]) == {"queued"}
+    assert world.kit.site.robots[next(iter(world.vehicles))].bound == ""
+    assert only_case(world).state is CaseState.DONE
+
+
+def test_a_robot_that_fails_fails_the_case_and_a_person_takes_over() -> None:
+    world = working_world()
+    world.misbehave(robot_of(world), Misbehaviour(fail_actions=True))
+    go_on(world, 60)
+    assert world.desk.tickets["1"].told[-1][1] == "failed"
+    assert not world.kit.site.cases
+
+
+def test_a_kill_between_sending_and_marking_sends_the_same_bytes_again() -> None:
+    world = working_world()
+    robot = robot_of(world)
+    (key,) = [key for key in world.lanes() if key[0].startswith("fleet:")]
+    world.carry(key, die_after=True)
+    go_on(world, 60)
+    assert world.desk.tickets["1"].told[-1][1] == "done"
+    assert [e.outcome.value for e in world.vehicles[robot].ledger.executions] == ["finished"]
