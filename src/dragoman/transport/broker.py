@@ -41,6 +41,7 @@ class EmbeddedBroker:
     """store_dir: made if missing, belongs to this broker alone. port: 0 picks a free one, kept
     until `stop`. users: name → password; without, anyone on this machine may connect.
     on_running: told False when the broker died, True when it answers again.
+    Always `stop` it: closing uvloop's loop waits for a child that still runs.
     """
 
     def __init__(

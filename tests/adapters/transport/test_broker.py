@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import uvloop
 from pydantic import SecretStr
 
 from dragoman.domain.errors import NeedsHuman, RetryLater
 from dragoman.testing.tls import TestAuthority
 from dragoman.transport.broker import BrokerTls, EmbeddedBroker
-from dragoman.transport.mqtt import Message, MqttSettings
+from dragoman.transport.mqtt import Message, MqttClient, MqttSettings
 from dragoman.transport.tls import TlsSettings
 from tests.adapters.transport.brokers import PASSWORD, USER, Nats, eventually
 from tests.adapters.transport.conftest import MakeClient
@@ -275,3 +276,33 @@ async def test_a_fleet_of_subscriptions_at_qos_1(tmp_path: Path, client: MakeCli
         assert refused[0].startswith("0/63 ")
     finally:
         await broker.stop()
+
+
+def test_broker_and_client_on_uvloop(tmp_path: Path) -> None:
+    """The loop that the gateway runs on."""
+    got: list[bytes] = []
+
+    async def scenario(broker: EmbeddedBroker, one: MqttClient) -> None:
+        one.subscribe("u", lambda message: got.append(message.payload), qos=1)
+        await one.start()
+        await one.publish("u", bytes(3_000_000), qos=1)
+        await eventually(lambda: got)
+        assert broker.pid is not None
+        os.kill(broker.pid, signal.SIGKILL)
+        await eventually(lambda: not one.connected)
+        await eventually(lambda: one.connected)
+        await one.publish("u", b"again", qos=1)
+        await eventually(lambda: len(got) == 2)
+
+    async def main() -> None:
+        broker = EmbeddedBroker(tmp_path)
+        one = MqttClient(await broker.start(), client_id="one")
+        try:
+            await scenario(broker, one)
+        finally:
+            await one.stop()
+            await broker.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+    assert got == [bytes(3_000_000), b"again"]
