@@ -4,6 +4,7 @@
 Called by the CLI (`up`, `demo`) and by tests, which may put shims around the adapters.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from dragoman.runtime.gateway import Gateway
 from dragoman.runtime.outlets import ConfiguredOutlets
 from dragoman.runtime.parts import DeskParts, FeedParts, Parts
 from dragoman.runtime.poller import Pace
-from dragoman.solver import solve
+from dragoman.solver import preload, solve
 from dragoman.transport.broker import EmbeddedBroker
 from dragoman.transport.mqtt import MqttSettings
 from dragoman.transport.tls import TlsSettings
@@ -69,10 +70,20 @@ async def opened(
         config.site.data / JOURNAL_FILE, site_name=config.site.name, clock=clock
     )
     try:
-        async with broker(config) as mqtt:
+        async with broker(config) as mqtt, _in_thread(preload):
             yield Gateway(_parts(config, clock, shims, journal, mqtt))
     finally:
         await journal.close()
+
+
+@asynccontextmanager
+async def _in_thread(work: Callable[[], None]) -> AsyncIterator[None]:
+    """Do something beside the start, and have it ended at the end."""
+    task = asyncio.create_task(asyncio.to_thread(work))
+    try:
+        yield
+    finally:
+        await task
 
 
 @asynccontextmanager

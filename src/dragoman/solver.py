@@ -1,9 +1,7 @@
 """The assignment problem by SciPy's shortest augmenting paths. Implements ports/solver.py."""
 
 from collections.abc import Sequence
-
-import numpy as np
-from scipy.optimize import linear_sum_assignment
+from math import inf
 
 FORBIDDEN = 1e12
 """Stands for `inf`, which makes the problem infeasible when a row has nothing else."""
@@ -13,6 +11,12 @@ def solve(costs: Sequence[Sequence[float]]) -> Sequence[tuple[int, int]]:
     """Pairs (row, column) of least total cost; as many as are possible without `inf`."""
     if not costs or not costs[0]:
         return ()
+    if len(costs) == 1:
+        best = min(range(len(costs[0])), key=costs[0].__getitem__)
+        return ((0, best),) if costs[0][best] != inf else ()
+    import numpy as np  # noqa: PLC0415 (heavy: a start must not wait for it, see `preload`)
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 (as above)
+
     matrix = np.asarray(costs, dtype=np.float64)
     forbidden = np.isinf(matrix)
     if forbidden.any():
@@ -23,3 +27,8 @@ def solve(costs: Sequence[Sequence[float]]) -> Sequence[tuple[int, int]]:
         for row, column in zip(rows, columns, strict=True)
         if not forbidden[row, column]
     )
+
+
+def preload() -> None:
+    """Import SciPy, which takes a second; to be called in a thread while the gateway starts."""
+    solve([[0.0, 1.0], [1.0, 0.0]])

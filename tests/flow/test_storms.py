@@ -13,7 +13,7 @@ from dragoman.domain.policy import Policy
 from dragoman.flow import recover, track
 from dragoman.testing.sim.storm import Storm
 
-SEEDS = range(24)
+SEEDS = range(48)
 
 
 def outcome(seed: int) -> list[str]:
@@ -22,25 +22,13 @@ def outcome(seed: int) -> list[str]:
     return [*found, *storm.story[-40:]] if found else []
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_storm_breaks_no_promise(seed: int) -> None:
-    assert outcome(seed) == []
-
-
-@pytest.mark.faults
-@pytest.mark.timeout(280)
-def test_many_storms_break_no_promise() -> None:
-    broken = {seed: found for seed in range(1000, 1500) if (found := outcome(seed))}
-    assert broken == {}
-
-
-def test_storms_reach_every_corner() -> None:
-    """A storm that meets no trouble proves nothing: each kind of ending must have been seen."""
+def test_storms_break_no_promise_and_reach_every_corner() -> None:
+    """A storm that meets no trouble proves nothing, so each kind of ending must have been seen."""
     seen: Counter[str] = Counter()
-    for seed in range(24):
+    for seed in SEEDS:
         storm = Storm(seed)
-        storm.blow()
-        storm.calm()
+        found = storm.blow() or storm.calm()
+        assert found == [], f"seed {seed}: {storm.story[-40:]}"
         seen.update(entry.action for entry in storm.world.journal.store.entries)
     wanted = {
         *("case.done", "case.failed", "case.cancelled", "case.held", "case.uncertain"),
@@ -48,6 +36,13 @@ def test_storms_reach_every_corner() -> None:
         *("order.unacknowledged", "order.cancel_repeated", "robot.restarted", "robot.silent"),
     }
     assert wanted - set(seen) == set()
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(280)
+def test_many_storms_break_no_promise() -> None:
+    broken = {seed: found for seed in range(1000, 1500) if (found := outcome(seed))}
+    assert broken == {}
 
 
 def impatient_stop(
