@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dragoman.domain.case import CaseState
+from dragoman.domain.case import Case, CaseState
 from dragoman.testing.robots.misbehaviour import BEHAVED, Misbehaviour
 from dragoman.testing.sim import World, broken, unfinished
 from dragoman.testing.sim import world as sim
@@ -21,7 +21,7 @@ def working_world(robots: int = 2) -> World:
     return world
 
 
-def only_case(world: World) -> sim.Case:
+def only_case(world: World) -> Case:
     (case,) = world.kit.site.cases.values()
     return case
 

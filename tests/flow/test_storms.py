@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from dragoman.domain import events as on
+from dragoman.domain.case import CaseState
 from dragoman.domain.lifecycle import deadline, desk, people, robot
 from dragoman.domain.lifecycle.step import Job, Note, Step
 from dragoman.domain.order import Assignment, AssignmentState, Then
@@ -52,7 +53,7 @@ def impatient_stop(
     stopping = replace(
         attempt, state=AssignmentState.STOPPING, then=then, reason="x", cancel_id="y"
     )
-    state = replace(job.case, state=robot.CaseState.STOPPING)
+    state = replace(job.case, state=CaseState.STOPPING)
     told = on.Stopped(order_id=attempt.order_id, proof="hope")
     return robot.stopped(Job(case=state, assignment=stopping), told, now, policy)  # type: ignore[arg-type]  # a broken copy
 
