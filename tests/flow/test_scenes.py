@@ -7,7 +7,7 @@ import pytest
 from dragoman.domain.case import Case, CaseState
 from dragoman.testing.robots.misbehaviour import BEHAVED, Misbehaviour
 from dragoman.testing.sim import World, broken, unfinished
-from dragoman.testing.sim import world as sim
+from dragoman.testing.sim import gateway as sim
 
 
 def working_world(robots: int = 2) -> World:

@@ -10,15 +10,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from dragoman.testing.robots.misbehaviour import BEHAVED, Misbehaviour
 from dragoman.testing.sim import World, broken, unfinished
+from dragoman.testing.sim.gateway import PLACES
 from dragoman.testing.sim.storm import ACTIONS, MISBEHAVIOURS
-from dragoman.testing.sim.world import PLACES
 
 ROBOTS = st.sampled_from(["dragoman/r0", "dragoman/r1"])
 SECONDS = st.sampled_from([0.3, 1.0, 1.6, 3.0, 6.0, 20.0, 100.0])
 
 
-class SiteMachine(RuleBasedStateMachine):
-    """Two robots, one desk, and whatever may happen."""
+class Outside(RuleBasedStateMachine):
+    """What people, the desk, the wires and robots may do to two robots and one desk."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,29 +39,9 @@ class SiteMachine(RuleBasedStateMachine):
         fields |= {"location": "lab"} if what == "location" else {}
         self.world.desk.change(str(which), **fields)
 
-    @rule()
-    def the_desk_is_polled_and_cases_are_assigned(self) -> None:
-        self.world.poll()
-        self.world.assign()
-
-    @rule()
-    def the_disk_catches_up(self) -> None:
-        self.world.sync()
-
-    @rule(which=st.integers(0, 20), die=st.booleans())
-    def a_delivery_leaves(self, which: int, die: bool) -> None:
-        lanes = sorted(self.world.lanes())
-        if lanes:
-            self.world.carry(lanes[which % len(lanes)], die_after=die and which > 15)
-
     @rule(robot=ROBOTS)
     def a_robot_reads(self, robot: str) -> None:
         self.world.robot_reads(robot)
-
-    @rule(robot=ROBOTS, count=st.integers(1, 4))
-    def the_gateway_hears(self, robot: str, count: int) -> None:
-        for _ in range(count):
-            self.world.hear(robot)
 
     @rule(robot=ROBOTS)
     def a_message_to_a_robot_is_lost(self, robot: str) -> None:
@@ -109,6 +89,30 @@ class SiteMachine(RuleBasedStateMachine):
         cases = sorted(self.world.kit.site.cases)
         if cases:
             self.world.act(cases[which % len(cases)], action)
+
+
+class SiteMachine(Outside):
+    """And what the gateway itself does, in any order, until it is killed."""
+
+    @rule()
+    def the_desk_is_polled_and_cases_are_assigned(self) -> None:
+        self.world.poll()
+        self.world.assign()
+
+    @rule()
+    def the_disk_catches_up(self) -> None:
+        self.world.sync()
+
+    @rule(which=st.integers(0, 20), die=st.booleans())
+    def a_delivery_leaves(self, which: int, die: bool) -> None:
+        lanes = sorted(self.world.lanes())
+        if lanes:
+            self.world.carry(lanes[which % len(lanes)], die_after=die and which > 15)
+
+    @rule(robot=ROBOTS, count=st.integers(1, 4))
+    def the_gateway_hears(self, robot: str, count: int) -> None:
+        for _ in range(count):
+            self.world.hear(robot)
 
     @rule()
     def the_gateway_is_killed(self) -> None:

@@ -1,7 +1,8 @@
 """Carries the deliveries of one target: lane by lane in order, lanes side by side.
 
 Made by the gateway, one a target. It only waits and calls; what an outcome means is decided by
-domain/delivery.py (retries, breaker) and by the step that is called (flow/dispatch, writeback).
+domain/delivery.py (retries, breaker) through target.py, and by the step that is called
+(flow/dispatch, flow/writeback).
 """
 
 import asyncio
@@ -11,26 +12,24 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from dragoman.domain.change import Change, Entry, merged
+from dragoman.domain.change import Change, merged
 from dragoman.domain.delivery import (
     SETTLED,
     Breaker,
-    BreakerState,
     Delivery,
     DeliveryState,
     RetryPolicy,
     delivered,
     dropped,
-    settle,
 )
 from dragoman.domain.errors import (
-    DragomanError,
     JournalUnavailable,
     NeedsHuman,
     Permanent,
     RetryLater,
 )
 from dragoman.flow.kit import Kit
+from dragoman.runtime.target import Target
 
 Handler = Callable[[Delivery], Awaitable[Change]]
 """Does the delivery's work; the change that follows is committed together with its mark."""
@@ -50,10 +49,9 @@ class Courier:
         concurrency: int,
     ) -> None:
         self.target = target
-        self.breaker = Breaker()
+        self._at = Target(kit, target, retry)
         self._kit = kit
         self._handler = handler
-        self._retry = retry
         self._concurrency = concurrency
         self._ready: dict[str, None] = {}
         self._waiting: list[tuple[datetime, str]] = []
@@ -61,6 +59,11 @@ class Courier:
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._stopping = False
+
+    @property
+    def breaker(self) -> Breaker:
+        """Whether calls may go out to the target."""
+        return self._at.breaker
 
     @property
     def in_flight(self) -> int:
@@ -109,8 +112,7 @@ class Courier:
             self._ready[heapq.heappop(self._waiting)[1]] = None
         if not self.breaker.allows(now):
             return _until(self.breaker.until, now) if not self._busy else None
-        trial = self.breaker.state is not BreakerState.CLOSED
-        limit = 1 if trial else self._concurrency
+        limit = self._at.limit(self._concurrency)
         for lane in tuple(self._ready):
             if len(self._busy) >= limit:
                 break
@@ -127,7 +129,7 @@ class Courier:
         if delivery.next_at is not None and delivery.next_at > now:
             heapq.heappush(self._waiting, (delivery.next_at, lane))
             return
-        self.breaker = self.breaker.trying()
+        self._at.trying()
         task = asyncio.create_task(self._carry(delivery), name=f"{self.target} {delivery.id}")
         self._busy[lane] = task
         task.add_done_callback(lambda _: self._carried(lane))
@@ -165,12 +167,12 @@ class Courier:
     async def _attempt(self, delivery: Delivery) -> Change:
         now = self._kit.clock.now()
         if delivery.not_after is not None and now >= delivery.not_after:
-            self._untried()
+            self._at.untried()
             return Change(deliveries=(dropped(delivery, "too late", now),))
         try:
             change = await self._handler(delivery)
         except (Permanent, RetryLater, NeedsHuman) as error:
-            return self._failed(delivery, error)
+            return self._at.failed(delivery, error, self._kit.clock.now())
         except Exception as error:
             log.exception(
                 "A delivery failed in a way that its adapter does not know.",
@@ -178,64 +180,14 @@ class Courier:
                 target=self.target,
                 delivery=delivery.id,
             )
-            return self._failed(delivery, Permanent(f"unexpected {type(error).__name__}: {error}"))
-        self._answered()
-        current = self._current(delivery)
+            defect = Permanent(f"unexpected {type(error).__name__}: {error}")
+            return self._at.failed(delivery, defect, self._kit.clock.now())
+        resumed = Change(entries=self._at.answered())
+        current = self._at.current(delivery)
         if current is None:
-            return change
+            return merged(change, resumed)
         mark = Change(deliveries=(delivered(current, self._kit.clock.now()),))
-        return merged(mark, change)
-
-    def _current(self, delivery: Delivery) -> Delivery | None:
-        """The delivery as it is now; None if it was withdrawn or dropped meanwhile."""
-        lane = self._kit.site.lanes.get((self.target, delivery.lane), {})
-        return lane.get(delivery.id)
-
-    def _failed(self, delivery: Delivery, error: DragomanError) -> Change:
-        now = self._kit.clock.now()
-        notes = []
-        if isinstance(error, Permanent):
-            self._answered()
-        else:
-            was = self.breaker.state
-            self.breaker = self.breaker.failed(error, now)
-            if self.breaker.state is BreakerState.OPEN and was is BreakerState.CLOSED:
-                notes.append(self._note("target.paused", f"{self.target} is paused: {error}"))
-        current = self._current(delivery)
-        if current is None:
-            return Change(entries=tuple(notes))
-        settled = settle(current, error, now, self._retry, self._kit.clock.random())
-        if settled.state is DeliveryState.DEAD:
-            text = f"{self.target} refuses {delivery.verb}: {error}"
-            notes.append(self._note("delivery.dead", text, delivery))
-        elif delivery.attempts == 0:
-            text = f"{delivery.verb} to {self.target} will be tried again: {error}"
-            notes.append(self._note("delivery.delayed", text, delivery))
-        return Change(deliveries=(settled,), entries=tuple(notes))
-
-    def _answered(self) -> None:
-        """The target answered, be it with a refusal."""
-        if self.breaker.opens:
-            note = self._note("target.resumed", f"{self.target} answers again.")
-            self._kit.journal.commit(Change(entries=(note,)))
-        if self.breaker.failures or self.breaker.opens:
-            self.breaker = self.breaker.succeeded()
-
-    def _untried(self) -> None:
-        """A trial that did not call: let the next one through."""
-        if self.breaker.state is BreakerState.HALF_OPEN:
-            self.breaker = self.breaker.untried()
-
-    def _note(self, action: str, text: str, delivery: Delivery | None = None) -> Entry:
-        return Entry(
-            action=action,
-            at=self._kit.clock.now(),
-            text=text[:2000],
-            case_id=delivery.case_id if delivery else "",
-            order_id=delivery.order_id if delivery else "",
-            trace_id=delivery.trace_id if delivery else "",
-            data={"target": self.target, "delivery": delivery.id if delivery else ""},
-        )
+        return merged(mark, change, resumed)
 
 
 def _until(at: datetime | None, now: datetime) -> float | None:

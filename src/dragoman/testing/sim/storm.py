@@ -3,8 +3,9 @@
 from random import Random
 
 from dragoman.testing.robots.misbehaviour import BEHAVED, Misbehaviour
+from dragoman.testing.sim.gateway import PLACES
 from dragoman.testing.sim.invariants import broken, unfinished
-from dragoman.testing.sim.world import PLACES, World
+from dragoman.testing.sim.world import World
 
 MISBEHAVIOURS = (
     Misbehaviour(reject="orderError", rejects=1),
