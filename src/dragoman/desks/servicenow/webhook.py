@@ -35,6 +35,8 @@ def notice(body: Mapping[str, Any], settings: ServiceNowSettings) -> Notice:
         return Notice(external_id=sys_id)
     if not isinstance(raw, Mapping):
         raise _wrong("$.record", raw, "an object of fields, or leave it out")
+    if all(isinstance(cell, str) for cell in raw.values()):
+        return Notice(external_id=sys_id)  # raw values only: the mapping needs display values too
     for name, cell in raw.items():
         if not isinstance(cell, Mapping) or "value" not in cell or "display_value" not in cell:
             raise _wrong(f"$.record.{name}", cell, "an object with value and display_value")

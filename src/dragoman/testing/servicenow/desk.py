@@ -20,6 +20,7 @@ from dragoman.testing.servicenow.faults import Faults
 from dragoman.testing.servicenow.instance import Instance
 from dragoman.testing.servicenow.ledger import Ledger
 from dragoman.testing.servicenow.limits import RateLimitRule
+from dragoman.testing.servicenow.render import View
 from dragoman.testing.servicenow.schema import TABLES, Field
 from dragoman.testing.servicenow.server import DeskServer
 from dragoman.testing.servicenow.store import Row
@@ -84,7 +85,7 @@ class ServiceNowDesk:
         self.instance.ledger = Ledger()
         self.accounts = Accounts(self.instance.now, token_life)
         _add_accounts(self.accounts, self.credentials)
-        self.webhooks = Webhooks(self.faults, self.instance.now, chance)
+        self.webhooks = Webhooks(self.faults, self.instance.now, chance, self._rendered)
         self.instance.listeners.append(self.webhooks.changed)
         self.subscribe = self.webhooks.subscribe
         self.server = DeskServer(self.instance, self.accounts, self.faults, self.limit)
@@ -164,6 +165,18 @@ class ServiceNowDesk:
         _, row = self._locate(number)
         entries = self.instance.table("sys_journal_field").where("element_id", (row["sys_id"],))
         return [dict(entry) for entry in entries if element in ("", entry["element"])]
+
+    def _rendered(self, table: str, row: Row) -> Mapping[str, object]:
+        """A record as the business rule sends it: each field with value and display value."""
+        view = View(
+            store=self.instance.store,
+            base=self.url,
+            display="all",
+            links=False,
+            fields=(),
+            zone=UTC,
+        )
+        return view.row(self.instance.table(table).schema, row)
 
     def _locate(self, number: str) -> tuple[str, Row]:
         for name, table in self.instance.store.tables.items():

@@ -12,7 +12,7 @@ import hmac
 import random
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from ssl import SSLContext
@@ -67,12 +67,20 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 class Webhooks:
     """Sends deliveries while started. `counts` tells sent, delivered, failed, lost and retried."""
 
-    def __init__(self, faults: Faults, now: Callable[[], datetime], chance: random.Random) -> None:
+    def __init__(
+        self,
+        faults: Faults,
+        now: Callable[[], datetime],
+        chance: random.Random,
+        render: Callable[[str, Row], Mapping[str, object]],
+    ) -> None:
+        """render: (table, row) → the record as a body carries it, as the Table API shows it."""
         self.retry_delays: tuple[float, ...] = (0.5, 2.0, 5.0)
         self.counts: Counter[str] = Counter()
         self._faults = faults
         self._now = now
         self._chance = chance
+        self._render = render
         self._subscriptions: list[Subscription] = []
         self._held: list[Delivery] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -133,7 +141,7 @@ class Webhooks:
                     "event": f"{table}.{event}",
                     "table": table,
                     "sys_id": row["sys_id"],
-                    "record": row,
+                    "record": self._render(table, row),
                 }
                 self._send(
                     Delivery(
