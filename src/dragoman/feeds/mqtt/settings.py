@@ -73,7 +73,7 @@ class MqttFeedSettings(Table):
     asset_field: Text = "asset"
     commands_topic: CommandsTopic = ""
     qos: Literal[0, 1] = 1
-    client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,64}$")] = ""
+    client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,64}$")] = ""
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     url: Annotated[str, url_of("mqtt", "mqtts")] | None = None
     username: Text | None = None

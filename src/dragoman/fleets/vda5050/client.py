@@ -4,11 +4,15 @@ Made by bootstrap.py. Topics are `{interface}/v2/{manufacturer}/{serial}/{topic}
 all go at QoS 0 but connection. Inbound is lenient, outbound strict.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from dragoman.domain.errors import BadInput
-from dragoman.domain.robot import BadMessage, FleetReport, Introduction, Robot
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from dragoman.domain.errors import DragomanError
+from dragoman.domain.robot import BadMessage, FleetReport, Link, Robot
 from dragoman.fleets.vda5050.compose import instant_message, order_message
 from dragoman.fleets.vda5050.inbound import (
     Undecodable,
@@ -16,15 +20,19 @@ from dragoman.fleets.vda5050.inbound import (
     decode_factsheet,
     decode_state,
 )
-from dragoman.fleets.vda5050.outbound import ORDERS
-from dragoman.fleets.vda5050.reports import link_report, state_report
+from dragoman.fleets.vda5050.reports import capabilities_of, link_report, state_report
+from dragoman.fleets.vda5050.roster import Roster
 from dragoman.fleets.vda5050.settings import Vda5050Settings
 from dragoman.ports.clock import Clock
 from dragoman.ports.fleet import CancelOrder, Command, Parcel, SendOrder
-from dragoman.transport.mqtt import Message, MqttClient, MqttSettings
+from dragoman.transport.mqtt import Message, MqttClient, MqttSettings, PayloadTooLong
 
-MAX_STATE = 1024 * 1024
-"""Bytes of a state above which it is not even read; real ones have some kilobytes."""
+MAX_BYTES = 1024 * 1024
+"""Bytes of a message above which it is not even read; real ones have some kilobytes."""
+ASK_AFTER_S = 2.0
+"""The broker may hold a factsheet; it is asked for only if none came within this time."""
+ASK_EVERY_S = 0.02
+"""Between two requests, so that the answers of a large fleet don't come all at once."""
 
 
 class Vda5050Fleet:
@@ -36,9 +44,13 @@ class Vda5050Fleet:
         self.name = name
         self._settings = settings
         self._clock = clock
-        self._client = MqttClient(mqtt, client_id=f"dragoman-{name}-{clock.new_id()[-8:]}")
-        self._known: dict[str, tuple[str, frozenset[str] | None]] = {}
+        client_id = f"dragoman-{name}-{clock.new_id()[-8:]}"
+        self._client = MqttClient(mqtt, client_id=client_id, on_error=self._trouble)
+        self._roster = Roster(name, settings)
         self._sink: Callable[[FleetReport], None] = _nowhere
+        self._to_ask: asyncio.Queue[tuple[float, str]] = asyncio.Queue()
+        self._asker: asyncio.Task[None] | None = None
+        self._log: FilteringBoundLogger = structlog.get_logger(__name__, fleet=name)
 
     @property
     def connected(self) -> bool:
@@ -53,6 +65,7 @@ class Vda5050Fleet:
         self._client.subscribe(f"{root}/connection", self._on_connection, qos=1)
         self._client.subscribe(f"{root}/factsheet", self._on_factsheet)
         await self._client.start(wait=False)
+        self._asker = asyncio.create_task(self._ask(), name=f"fleet {self.name} factsheets")
 
     def compose(self, command: Command, robot: Robot, now: datetime) -> Parcel:
         """The message for a command, by the robot's version and dialect."""
@@ -60,13 +73,7 @@ class Vda5050Fleet:
             body = order_message(command.order, robot, now, self._settings.allowed_deviation_m)
             return self._parcel("order", body, robot)
         kind = "cancelOrder" if isinstance(command, CancelOrder) else "stateRequest"
-        key = self._settings.dialect_of(robot.id).instant_actions
-        body = instant_message(kind, command.action_id, {}, robot, now, key)
-        return self._parcel("instantActions", body, robot)
-
-    def _parcel(self, topic: str, body: str, robot: Robot) -> Parcel:
-        root = f"{self._settings.interface}/v2/{robot.manufacturer}/{robot.serial}"
-        return Parcel(topic=f"{root}/{topic}", body=body, header=topic)
+        return self._instant(kind, command.action_id, robot, now)
 
     async def send(self, parcel: Parcel) -> None:
         """Publish at QoS 0, as the specification wants it."""
@@ -74,77 +81,102 @@ class Vda5050Fleet:
 
     async def stop(self) -> None:
         """Disconnect."""
+        if self._asker is not None:
+            self._asker.cancel()
+            await asyncio.gather(self._asker, return_exceptions=True)
         await self._client.stop()
+
+    def _instant(self, kind: str, action_id: str, robot: Robot, now: datetime) -> Parcel:
+        key = self._settings.dialect_of(robot.id).instant_actions
+        body = instant_message(kind, action_id, {}, robot, now, key)
+        return self._parcel("instantActions", body, robot)
+
+    def _parcel(self, topic: str, body: str, robot: Robot) -> Parcel:
+        root = f"{self._settings.interface}/v2/{robot.manufacturer}/{robot.serial}"
+        return Parcel(topic=f"{root}/{topic}", body=body, header=topic)
 
     def _on_state(self, message: Message) -> None:
         if message.retain:
             return  # a state that the broker kept says nothing of the present
         robot_id = _robot_id(message.topic)
-        if len(message.payload) > MAX_STATE:
-            self._bad(message, robot_id, "too-large", f"{len(message.payload)} bytes")
-            return
         try:
-            state = decode_state(message.payload)
+            state = decode_state(_sized(message.payload))
         except Undecodable as error:
             self._bad(message, robot_id, error.kind, str(error))
             return
         if self._foreign(message, robot_id, state.manufacturer, state.serial_number):
             return
-        if robot_id not in self._known:
-            self._introduce(robot_id, state.version, None)
-        self._sink(state_report(robot_id, state, self._clock.now()))
+        now = self._clock.now()
+        if not self._roster.knows(robot_id, state.version, now):
+            self._meet(robot_id, state.version)
+        self._sink(state_report(robot_id, state, now))
 
     def _on_connection(self, message: Message) -> None:
         robot_id = _robot_id(message.topic)
         try:
-            connection = decode_connection(message.payload)
+            connection = decode_connection(_sized(message.payload))
         except Undecodable as error:
             self._bad(message, robot_id, error.kind, str(error))
             return
         if self._foreign(message, robot_id, connection.manufacturer, connection.serial_number):
             return
-        if robot_id not in self._known:
-            self._introduce(robot_id, connection.version, None)
-        report = link_report(robot_id, connection, self._clock.now(), retained=message.retain)
+        self._meet(robot_id, connection.version)
+        now = self._clock.now()
+        report = link_report(robot_id, connection, now, retained=message.retain)
+        if report.link is Link.ONLINE and not message.retain:
+            self._want_factsheet(robot_id)  # it may have a new one, or not have heard us before
         self._sink(report)
 
     def _on_factsheet(self, message: Message) -> None:
         robot_id = _robot_id(message.topic)
         try:
-            sheet = decode_factsheet(message.payload)
-        except BadInput as error:
-            self._bad(message, robot_id, "schema", str(error))
+            sheet = decode_factsheet(_sized(message.payload))
+        except Undecodable as error:
+            self._bad(message, robot_id, error.kind, str(error))
             return
         if self._foreign(message, robot_id, sheet.manufacturer, sheet.serial_number):
             return
-        features = sheet.protocol_features
-        actions = features.agv_actions if features is not None else ()
-        able = frozenset(action.action_type for action in actions)
-        self._introduce(robot_id, sheet.version, able or None)
+        self._meet(robot_id, sheet.version, capabilities_of(sheet))
 
-    def _introduce(self, robot_id: str, version: str, capabilities: frozenset[str] | None) -> None:
-        """Tell who the robot is, once, and again when it says something new of itself."""
-        dialect = self._settings.dialect_of(robot_id)
-        spoken = dialect.version or (version if version in ORDERS else self._settings.version)
-        able = capabilities if dialect.capabilities is None else dialect.capabilities
-        if self._known.get(robot_id) == (spoken, able):
-            return
-        self._known[robot_id] = (spoken, able)
-        manufacturer, serial = robot_id.split("/")
-        self._sink(
-            Introduction(
-                robot_id=robot_id,
-                fleet=self.name,
-                manufacturer=manufacturer,
-                serial=serial,
-                dialect=spoken,
-                received_at=self._clock.now(),
-                capabilities=able,
-            )
-        )
+    def _meet(self, robot_id: str, said: str, able: frozenset[str] | None = None) -> None:
+        """Tell who the robot is, unless that is known."""
+        now = self._clock.now()
+        introduction = self._roster.meet(robot_id, said, now, able)
+        if introduction is not None:
+            self._sink(introduction)
+            self._roster.told(robot_id, now)
+            self._want_factsheet(robot_id)
+
+    def _want_factsheet(self, robot_id: str) -> None:
+        if self._roster.lacks_factsheet(robot_id):
+            self._to_ask.put_nowait((self._clock.monotonic() + ASK_AFTER_S, robot_id))
+
+    async def _ask(self) -> None:
+        """Ask robots for the factsheets that didn't come by themselves.
+
+        That is no order, so it needs no row in the journal: one that gets lost is asked for
+        again when the robot is next online.
+        """
+        while True:
+            due, robot_id = await self._to_ask.get()
+            await asyncio.sleep(max(ASK_EVERY_S, due - self._clock.monotonic()))
+            if not (self._roster.lacks_factsheet(robot_id) and self.connected):
+                continue
+            robot = self._roster.asked(robot_id)
+            action_id = f"factsheet-{self._clock.new_id()}"
+            try:
+                await self.send(
+                    self._instant("factsheetRequest", action_id, robot, self._clock.now())
+                )
+            except DragomanError as error:
+                text = f"Robot {robot_id} can't be asked for its factsheet: {error}"
+                self._log.warning(text, action="fleet.factsheet_not_asked")
 
     def _foreign(self, message: Message, robot_id: str, manufacturer: str, serial: str) -> bool:
         """Whether the payload names another robot than its topic. Absent names are let pass."""
+        if robot_id.startswith("/") or robot_id.endswith("/"):
+            self._bad(message, robot_id, "identity", "its topic names no robot")
+            return True
         named = f"{manufacturer}/{serial}"
         if named == robot_id or not (manufacturer and serial):
             return False
@@ -162,6 +194,24 @@ class Vda5050Fleet:
                 size=len(message.payload),
             )
         )
+
+    def _trouble(self, subject: str, error: Exception) -> None:
+        """A message beyond the broker's limit, a refused subscription, a sink that failed."""
+        if isinstance(error, PayloadTooLong):
+            message = Message(subject, b"", 0, False)
+            self._bad(message, _robot_id(subject), "too-large", str(error))
+            return
+        self._log.error(
+            f"Fleet {self.name}: {error}", action="fleet.trouble", topic=subject, exc_info=error
+        )
+
+
+def _sized(payload: bytes) -> bytes:
+    """The payload, if it isn't too large to be read. Raises Undecodable."""
+    if len(payload) > MAX_BYTES:
+        text = f"{len(payload)} bytes are too many, at most {MAX_BYTES} are read"
+        raise Undecodable(text, kind="too-large")
+    return payload
 
 
 def _robot_id(topic: str) -> str:

@@ -10,7 +10,7 @@ from dragoman.domain.robot import (
     RobotError,
     RobotReport,
 )
-from dragoman.fleets.vda5050.inbound import Connection, Error, State
+from dragoman.fleets.vda5050.inbound import Connection, Error, Factsheet, State
 
 LINKS = {
     "ONLINE": Link.ONLINE,
@@ -18,6 +18,9 @@ LINKS = {
     "CONNECTIONBROKEN": Link.BROKEN,
     "CONNECTION_BROKEN": Link.BROKEN,
 }
+
+LONGEST_TEXT = 500
+"""Characters that are kept of a robot's own descriptions."""
 
 
 def state_report(robot_id: str, state: State, received_at: datetime) -> RobotReport:
@@ -48,7 +51,7 @@ def state_report(robot_id: str, state: State, received_at: datetime) -> RobotRep
                 id=action.action_id,
                 type=action.action_type or "",
                 status=action.action_status,
-                result=action.result_description or "",
+                result=(action.result_description or "")[:LONGEST_TEXT],
             )
             for action in state.action_states
         ),
@@ -60,7 +63,7 @@ def _error(error: Error) -> RobotError:
     return RobotError(
         type=error.error_type or "unnamed",
         level=error.error_level or "WARNING",
-        description=(error.error_description or "")[:500],
+        description=(error.error_description or "")[:LONGEST_TEXT],
         references=tuple((r.reference_key, r.reference_value) for r in error.error_references),
     )
 
@@ -77,3 +80,11 @@ def link_report(
         link=LINKS.get(message.connection_state, Link.UNKNOWN),
         retained=retained,
     )
+
+
+def capabilities_of(sheet: Factsheet) -> frozenset[str] | None:
+    """The action types that an order may hold at a node or an edge; None if it names none."""
+    features = sheet.protocol_features
+    actions = features.agv_actions if features is not None else ()
+    able = frozenset(a.action_type for a in actions if set(a.action_scopes) != {"INSTANT"})
+    return able or None

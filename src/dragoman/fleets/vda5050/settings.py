@@ -34,6 +34,7 @@ class Vda5050Settings(BaseModel):
     interface: Annotated[str, Field(pattern=r"^[^/+#\s]+$")] = "uagv"
     version: Version = "2.0.0"
     dialects: dict[str, Dialect] = Field(default_factory=dict)
+    factsheets: bool = True
     allowed_deviation_m: Annotated[float, Field(gt=0)] = 2.0
 
     def dialect_of(self, robot_id: str) -> Dialect:
