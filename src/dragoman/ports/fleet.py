@@ -49,6 +49,11 @@ class Parcel:
 class Fleet(Protocol):
     """The commands go out as parcels; what robots say comes in through the sink, in order."""
 
+    @property
+    def connected(self) -> bool:
+        """Whether commands can leave now (for health and metrics; the flow doesn't ask)."""
+        ...
+
     async def start(self, sink: Callable[[FleetReport], None]) -> None:
         """Connect and deliver reports to `sink` (synchronous, must not block) until `stop`.
 

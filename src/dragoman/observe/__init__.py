@@ -1,0 +1,1 @@
+"""What a running gateway tells about itself: its log and its metrics."""

@@ -1,0 +1,51 @@
+"""Puts the HTTP service together. Called by `dragoman up` and by tests."""
+
+from collections.abc import Iterator
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from dragoman import __version__
+from dragoman.config.model import Config
+from dragoman.observe.metrics import Metrics
+from dragoman.runtime.gateway import Gateway
+from dragoman.web import health, problems, webhook
+from dragoman.web.auth import scopes_of, tokens_of
+from dragoman.web.state import Web
+
+ROUTERS = (webhook.router, health.router)
+
+
+def create_app(gateway: Gateway, config: Config) -> FastAPI:
+    """The service of one gateway. Raises OSError if the generated token can't be kept."""
+    app = FastAPI(
+        title="Dragoman",
+        version=__version__,
+        description="Gateway between service desks and robot fleets.",
+        docs_url=None,  # its pages load scripts from elsewhere
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.web = Web(gateway=gateway, config=config, metrics=Metrics())
+    app.state.tokens = tokens_of(config)
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    undeclared = [route.path for route, scopes in routes(app) if len(scopes) != 1]
+    if undeclared:
+        raise RuntimeError(f"these routes don't declare one scope each: {undeclared}")
+    return app
+
+
+def routes(app: FastAPI) -> Iterator[tuple[APIRoute, list[str]]]:
+    """Every route with the scopes that it declares."""
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            yield route, scopes_of(list(_calls(route.dependant)))
+
+
+def _calls(dependant: Dependant) -> Iterator[object]:
+    for one in dependant.dependencies:
+        yield one.call
+        yield from _calls(one)
