@@ -153,10 +153,14 @@ class Intake:
         return True if external_id in self.closed else None
 
     async def _look_up(self, external_id: str) -> None:
-        """Ask the whole history whether the case was closed earlier."""
+        """Ask the whole history whether the case was closed earlier.
+
+        A row whose case isn't open any more is closed, whatever it says: the history shows what is
+        durable, and the closing may be on its way to the disk.
+        """
         query = Find(where={"desk": self.desk, "external_id": external_id}, limit=1)
         found = await self.kit.journal.find(Case, query)
-        if found.rows and found.rows[0].state is CaseState.CLOSED:
+        if found.rows and self.kit.site.case_of(self.desk, external_id) is None:
             self.closed[external_id] = None
             while len(self.closed) > REMEMBERED:
                 self.closed.popitem(last=False)
