@@ -96,7 +96,7 @@ def _asked(delivery: Delivery) -> DeskWrite:
         comment=str(payload.get("comment", "")),
         note=str(payload.get("note", "")),
         expect=cast("Mapping[str, Sequence[str]]", payload.get("expect", {})),
-        retried=delivery.attempts > 0 or bool(payload.get("recovered")),
+        retried=delivery.attempts > 0,
     )
 
 

@@ -8,6 +8,7 @@ domain/delivery.py (retries, breaker) through target.py, and by the step that is
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -56,6 +57,7 @@ class Courier:
         self._ready: dict[str, None] = {}
         self._waiting: list[tuple[datetime, str]] = []
         self._durable: set[str] = set()
+        self._doubtful: set[str] = set()
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._stopping = False
@@ -74,17 +76,22 @@ class Courier:
         """A delivery of this target is durable in the state given; see to its lane."""
         if delivery.state in SETTLED:
             self._durable.discard(delivery.id)
+            self._doubtful.discard(delivery.id)
         else:
             self._durable.add(delivery.id)
         self._ready[delivery.lane] = None
         self._wake.set()
 
     def restart(self) -> None:
-        """Take up all that the site holds for this target: at start, and after a reload."""
+        """Take up all that the site holds for this target: at start, and after a reload.
+
+        The first of each lane may have been made already, and only its mark lost.
+        """
         self._durable.clear()
         for (target, lane), deliveries in self._kit.site.lanes.items():
             if target == self.target:
                 self._durable.update(deliveries)
+                self._doubtful.add(next(iter(deliveries)))
                 self._ready[lane] = None
         self._wake.set()
 
@@ -164,13 +171,19 @@ class Courier:
             )
             await asyncio.sleep(error.delay_s or 1.0)
 
+    def _as_tried(self, delivery: Delivery) -> Delivery:
+        """A delivery in doubt counts as tried, so that its handler looks before it repeats it."""
+        if delivery.id not in self._doubtful:
+            return delivery
+        return replace(delivery, attempts=max(1, delivery.attempts))
+
     async def _attempt(self, delivery: Delivery) -> Change:
         now = self._kit.clock.now()
         if delivery.not_after is not None and now >= delivery.not_after:
             self._at.untried()
             return Change(deliveries=(dropped(delivery, "too late", now),))
         try:
-            change = await self._handler(delivery)
+            change = await self._handler(self._as_tried(delivery))
         except (Permanent, RetryLater, NeedsHuman) as error:
             return self._at.failed(delivery, error, self._kit.clock.now())
         except Exception as error:
