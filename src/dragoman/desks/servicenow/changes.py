@@ -215,7 +215,7 @@ class Changes:
         """The first cursor: the desk's present time, by its clock."""
         newest = await self._newest()
         now = self._table.http.server_now()
-        start = now.replace(microsecond=0) if now is not None else newest
+        start = now.replace(microsecond=0) if now is not None else newest and newest[1]
         if start is None:
             raise NeedsHuman(
                 "the desk tells no time: it has no record yet and sends no Date header",
@@ -223,12 +223,15 @@ class Changes:
             )
         return DeskPage(records=(), cursor=Watermark(at=start, floor=start).encode(), more=False)
 
-    async def _newest(self) -> datetime | None:
+    async def _newest(self) -> tuple[str, datetime] | None:
+        """(sys_id, time) of the newest record that we may see; None if there is none."""
         own = f"{self._filter.text}^" if self._filter.text else ""
         rows = (await self._table.index(f"{own}ORDERBYDESCsys_updated_on", self._fields, 1)).rows
-        if not rows or not isinstance(rows[0], Mapping):
+        try:
+            row = rows[0] if rows and isinstance(rows[0], Mapping) else {}
+            return required(row, "sys_id"), moment(required(row, "sys_updated_on"), "")
+        except BadInput:  # hidden or damaged: as good as none here, and `page` tells of it
             return None
-        return moment(required(rows[0], "sys_updated_on"), "sys_updated_on")
 
     async def _prove(self) -> None:
         """See once that the desk reads our times as it writes its own. Writes nothing."""
@@ -237,8 +240,8 @@ class Changes:
             newest = await self._newest()
             if newest is None:
                 return
-            at = stamp(newest)
-            query = f"sys_updated_on>={at}^sys_updated_on<={at}"
+            at = stamp(newest[1])
+            query = f"sys_updated_on>={at}^sys_updated_on<={at}^sys_id={newest[0]}"
             rows = (await self._table.index(query, BASE, 1)).rows
             if rows and isinstance(rows[0], Mapping) and rows[0].get("sys_updated_on") == at:
                 self._proven = True
