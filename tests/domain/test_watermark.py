@@ -12,7 +12,7 @@ from dragoman.domain.watermark import Seen, Watermark
 NOON = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 times = st.datetimes(
     min_value=datetime(1970, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
-    max_value=datetime(9999, 1, 1),  # noqa: DTZ001
+    max_value=datetime(9999, 1, 1),  # noqa: DTZ001 - the same
     timezones=st.just(UTC),
 )
 ids = st.text(min_size=1, max_size=40)

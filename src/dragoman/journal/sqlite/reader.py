@@ -60,9 +60,8 @@ def question(row: type, query: Find) -> tuple[str, list[Any]]:
     where = f" WHERE {' AND '.join(terms)}" if terms else ""
     direction = "DESC" if query.newest_first else "ASC"
     parameters.append(query.limit + 1)
-    # Only names from the tables above get into the text; every value is a parameter.
     return (
-        f"SELECT {order}, body FROM {table}{where} ORDER BY {order} {direction} LIMIT ?",  # noqa: S608
+        f"SELECT {order}, body FROM {table}{where} ORDER BY {order} {direction} LIMIT ?",  # noqa: S608 (only names from the tables above; values are parameters)
         parameters,
     )
 

@@ -127,8 +127,8 @@ async def opened(disk: Disk) -> AsyncIterator[Journal]:
         await journal.close()
 
 
-class JournalConformance:
-    """The suite. Each test gets an empty disk."""
+class FindConformance:
+    """Looking up in the history. Each test gets an empty disk."""
 
     @pytest.fixture
     def make_disk(self) -> DiskFactory:
@@ -139,6 +139,53 @@ class JournalConformance:
     def disk(self, make_disk: DiskFactory, tmp_path: Path) -> Disk:
         """One disk for one test."""
         return make_disk(tmp_path)
+
+    @pytest.mark.parametrize("newest_first", [False, True])
+    @pytest.mark.parametrize("row", list(COLUMNS), ids=lambda row: row.__name__)
+    async def test_find_pages_through_every_type_of_row(
+        self, disk: Disk, row: type[RowT], newest_first: bool
+    ) -> None:
+        """Pages join to the whole, in the order of creation, by every column."""
+        async with opened(disk) as journal:
+            wanted = await _fill(journal, row)
+            query = Find(limit=3, newest_first=newest_first)
+            expected = wanted[::-1] if newest_first else wanted
+            assert await all_of(journal, row, query) == expected
+            for column in COLUMNS[row]:
+                values = {_column(value, column) for value in wanted}
+                for value in sorted(values)[:2]:
+                    some = [v for v in expected if _column(v, column) == value]
+                    assert await all_of(journal, row, replace(query, where={column: value})) == some
+                every = replace(query, where={column: sorted(values)})
+                assert await all_of(journal, row, every) == expected
+                none: Sequence[str] = []
+                assert await all_of(journal, row, replace(query, where={column: none})) == []
+
+    async def test_find_since_a_time(self, disk: Disk) -> None:
+        """Rows created then or later; robots have no such time."""
+        async with opened(disk) as journal:
+            for number in range(4):
+                at = START + timedelta(seconds=number)
+                await journal.commit(Change(entries=(entry(at, "a.b"),), cases=(case(number, at),)))
+            since = Find(since=START + timedelta(seconds=2))
+            assert [e.seq for e in (await journal.find(Entry, since)).rows] == [3, 4]
+            assert len((await journal.find(Case, since)).rows) == 2
+            with pytest.raises(Permanent, match="since"):
+                await journal.find(Robot, since)
+
+    async def test_find_names_an_unknown_column(self, disk: Disk) -> None:
+        """The error names it, and those that there are."""
+        async with opened(disk) as journal:
+            for row, columns in COLUMNS.items():
+                with pytest.raises(Permanent, match="colour") as caught:
+                    await journal.find(row, Find(where={"colour": "red"}))
+                assert all(column in str(caught.value) for column in columns)
+            with pytest.raises(Permanent, match="after"):
+                await journal.find(Case, Find(after="1; DROP TABLE cases"))
+
+
+class JournalConformance(FindConformance):
+    """The whole suite. Each test gets an empty disk."""
 
     async def test_applies_at_the_call_and_numbers_without_gaps(self, disk: Disk) -> None:
         """The site has the change before anyone awaits; the seq follows the order of calls."""
@@ -237,49 +284,6 @@ class JournalConformance:
         await journal.close()
         assert await late == 1
         assert isinstance(await outcome(journal.commit(Change())), JournalUnavailable)
-
-    @pytest.mark.parametrize("newest_first", [False, True])
-    @pytest.mark.parametrize("row", list(COLUMNS), ids=lambda row: row.__name__)
-    async def test_find_pages_through_every_type_of_row(
-        self, disk: Disk, row: type[RowT], newest_first: bool
-    ) -> None:
-        """Pages join to the whole, in the order of creation, by every column."""
-        async with opened(disk) as journal:
-            wanted = await _fill(journal, row)
-            query = Find(limit=3, newest_first=newest_first)
-            expected = wanted[::-1] if newest_first else wanted
-            assert await all_of(journal, row, query) == expected
-            for column in COLUMNS[row]:
-                values = {_column(value, column) for value in wanted}
-                for value in sorted(values)[:2]:
-                    some = [v for v in expected if _column(v, column) == value]
-                    assert await all_of(journal, row, replace(query, where={column: value})) == some
-                every = replace(query, where={column: sorted(values)})
-                assert await all_of(journal, row, every) == expected
-                none: Sequence[str] = []
-                assert await all_of(journal, row, replace(query, where={column: none})) == []
-
-    async def test_find_since_a_time(self, disk: Disk) -> None:
-        """Rows created then or later; robots have no such time."""
-        async with opened(disk) as journal:
-            for number in range(4):
-                at = START + timedelta(seconds=number)
-                await journal.commit(Change(entries=(entry(at, "a.b"),), cases=(case(number, at),)))
-            since = Find(since=START + timedelta(seconds=2))
-            assert [e.seq for e in (await journal.find(Entry, since)).rows] == [3, 4]
-            assert len((await journal.find(Case, since)).rows) == 2
-            with pytest.raises(Permanent, match="since"):
-                await journal.find(Robot, since)
-
-    async def test_find_names_an_unknown_column(self, disk: Disk) -> None:
-        """The error names it, and those that there are."""
-        async with opened(disk) as journal:
-            for row, columns in COLUMNS.items():
-                with pytest.raises(Permanent, match="colour") as caught:
-                    await journal.find(row, Find(where={"colour": "red"}))
-                assert all(column in str(caught.value) for column in columns)
-            with pytest.raises(Permanent, match="after"):
-                await journal.find(Case, Find(after="1; DROP TABLE cases"))
 
     @given(steps=histories)
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
