@@ -14,7 +14,7 @@ from dragoman.transport.http_errors import (
     Unreachable,
 )
 from tests.adapters.desks.witnesses import ShiftingClock
-from tests.adapters.transport.http.server import (
+from tests.adapters.transport.http_client.server import (
     SECRET,
     Server,
     serving,

@@ -6,7 +6,7 @@ import pytest
 
 from dragoman.transport.http import HttpClient, HttpLimits
 from tests.adapters.desks.witnesses import ShiftingClock
-from tests.adapters.transport.http.server import Server, serving
+from tests.adapters.transport.http_client.server import Server, serving
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from dragoman.transport.http_errors import (
 )
 from dragoman.transport.tls import TlsSettings
 from tests.adapters.desks.witnesses import ShiftingClock
-from tests.adapters.transport.http.server import (
+from tests.adapters.transport.http_client.server import (
     SECRET,
     Server,
     serving,
