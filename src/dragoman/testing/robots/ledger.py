@@ -110,6 +110,19 @@ def to_line(record: Execution | Acknowledgement) -> str:
     return json.dumps({"kind": kind, **fields}, default=datetime.isoformat)
 
 
+def read_line(line: str) -> Execution | Acknowledgement:
+    """One line of a report file. Raises ValueError for a bad one."""
+    fields: dict[str, Any] = json.loads(line)
+    kind = fields.pop("kind")
+    for name in ("started_at", "finished_at", "at"):
+        if fields.get(name):
+            fields[name] = datetime.fromisoformat(fields[name])
+    if kind == "acknowledgement":
+        return Acknowledgement(**fields)
+    fields["outcome"] = Outcome(fields["outcome"])
+    return Execution(**fields)
+
+
 def load_report(path: Path) -> tuple[list[Execution], list[Acknowledgement]]:
     """Read a report file: each execution once, as last told, and the acknowledgements.
 
@@ -119,15 +132,9 @@ def load_report(path: Path) -> tuple[list[Execution], list[Acknowledgement]]:
     acknowledgements: list[Acknowledgement] = []
     text = path.read_text("utf-8")
     for line in text[: text.rfind("\n") + 1].splitlines():
-        fields: dict[str, Any] = json.loads(line)
-        kind = fields.pop("kind")
-        for name in ("started_at", "finished_at", "at"):
-            if fields.get(name):
-                fields[name] = datetime.fromisoformat(fields[name])
-        if kind == "acknowledgement":
-            acknowledgements.append(Acknowledgement(**fields))
+        record = read_line(line)
+        if isinstance(record, Acknowledgement):
+            acknowledgements.append(record)
         else:
-            fields["outcome"] = Outcome(fields["outcome"])
-            done = Execution(**fields)
-            executions[done.robot_id, done.order_id, done.started_at.isoformat()] = done
+            executions[record.robot_id, record.order_id, record.started_at.isoformat()] = record
     return list(executions.values()), acknowledgements

@@ -8,6 +8,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -42,22 +43,29 @@ class RemoteDesk:
         fields: Sequence[str] = (),
         report: Path | None = None,
         credentials: Credentials | None = None,
+        log: Path | None = None,
     ) -> Self:
-        """Start the process. Raises TimeoutError or RuntimeError if it doesn't come up."""
+        """Start the process, in a session of its own: a Ctrl-C is its starter's to handle.
+
+        log: for its stderr. Raises TimeoutError or RuntimeError if it doesn't come up.
+        """
         credentials = credentials or Credentials()
         command = [sys.executable, "-m", "dragoman.testing.servicenow", "--port", str(port)]
         command += ["--user", credentials.user_name, "--client-id", credentials.client_id]
         command += [item for name in fields for item in ("--field", name)]
         command += ["--report", str(report)] if report is not None else []
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdout=asyncio.subprocess.PIPE,
-            env={
-                **os.environ,
-                PASSWORD_VARIABLE: credentials.password,
-                CLIENT_SECRET_VARIABLE: credentials.client_secret,
-            },
-        )
+        with ExitStack() as stack:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=None if log is None else stack.enter_context(log.open("ab")),
+                start_new_session=True,
+                env={
+                    **os.environ,
+                    PASSWORD_VARIABLE: credentials.password,
+                    CLIENT_SECRET_VARIABLE: credentials.client_secret,
+                },
+            )
         assert process.stdout is not None, "stdout is a pipe"
         async with asyncio.timeout(_DEADLINE):
             line = await process.stdout.readline()
@@ -114,6 +122,11 @@ class RemoteDesk:
         path = f"ledger?after={after}" + (f"&user={user}" if user else "")
         entries: list[dict[str, Any]] = await self.call("GET", path)
         return entries
+
+    async def acknowledged(self) -> list[str]:
+        """The sys_id of each record whose webhook was answered with 2xx."""
+        records: list[str] = await self.call("GET", "acknowledged")
+        return records
 
     async def add_fault(self, kind: str, **details: Any) -> None:
         """Add a fault (see `faults.Fault`)."""
