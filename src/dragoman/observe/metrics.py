@@ -4,7 +4,7 @@ Made by the web layer, which fills the gauges at each scrape (web/scrape.py). La
 names of the configuration, states, outcomes; never ids, never what came from outside.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 WEBHOOK_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
 ACQUISITION_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -33,7 +33,3 @@ class Metrics:
             buckets=ACQUISITION_SECONDS,
             registry=self.registry,
         )
-
-    def gauge(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Gauge:
-        """A gauge of this registry."""
-        return Gauge(name, text, labels, registry=self.registry)

@@ -34,7 +34,10 @@ CROWDED = 5000
 
 
 class Gateway:
-    """Runs the flow of one site. operators: what the web and the CLI call."""
+    """Runs the flow of one site. operators: what the web and the CLI call.
+
+    listeners: called with each change once it is durable, for metrics and live views.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
@@ -48,6 +51,7 @@ class Gateway:
             if desk.pace is not None
         }
         self.shed = 0
+        self.listeners: list[Callable[[Change], None]] = []
         self._assign_soon = asyncio.Event()
         parts.journal.applied = self._applied
         parts.journal.durable = self._durable
@@ -87,6 +91,8 @@ class Gateway:
             courier = self.couriers.get(delivery.target)
             if courier is not None:
                 courier.offer(delivery)
+        for listener in self.listeners:
+            listener(change)
 
     def _lost(self, error: JournalUnavailable) -> None:
         log.error("The journal lost a change.", action="journal.lost", reason=str(error))

@@ -10,11 +10,19 @@ from dragoman import __version__
 from dragoman.config.model import Config
 from dragoman.observe.metrics import Metrics
 from dragoman.runtime.gateway import Gateway
-from dragoman.web import health, problems, webhook
+from dragoman.web import cases, deliveries, health, problems, robots, status, webhook
 from dragoman.web.auth import scopes_of, tokens_of
+from dragoman.web.scrape import SiteCollector, watch_acquisition
 from dragoman.web.state import Web
 
-ROUTERS = (webhook.router, health.router)
+ROUTERS = (
+    webhook.router,
+    health.router,
+    cases.router,
+    robots.router,
+    deliveries.router,
+    status.router,
+)
 
 
 def create_app(gateway: Gateway, config: Config) -> FastAPI:
@@ -27,7 +35,9 @@ def create_app(gateway: Gateway, config: Config) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
-    app.state.web = Web(gateway=gateway, config=config, metrics=Metrics())
+    web = app.state.web = Web(gateway=gateway, config=config, metrics=Metrics())
+    web.metrics.registry.register(SiteCollector(web))
+    watch_acquisition(gateway, web.metrics)
     app.state.tokens = tokens_of(config)
     problems.install(app)
     for router in ROUTERS:

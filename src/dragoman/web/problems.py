@@ -153,9 +153,9 @@ def _shown(value: object) -> str:
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error answers of a route, for OpenAPI."""
+    """The error answers of a route, for OpenAPI; 422 instead of FastAPI's own shape of it."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
         status: {"description": HTTPStatus(status).phrase, "content": content}
-        for status in statuses
+        for status in sorted({422, *statuses})
     }

@@ -1,0 +1,280 @@
+"""What the REST API answers and takes: pydantic models of the domain's values.
+
+Used by the routes; they are the API's contract, so a field of the domain shows here or nowhere.
+Times are RFC 3339 in UTC.
+"""
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dragoman.domain.case import CaseState
+from dragoman.domain.delivery import BreakerState, DeliveryState
+from dragoman.domain.order import AssignmentState
+from dragoman.domain.robot import Link, Presence
+
+Item = TypeVar("Item")
+Action = Literal["hold", "release", "cancel", "reassign", "confirm-stopped"]
+
+
+class Shown(BaseModel):
+    """Made of a value of the domain with the same names."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class Page(BaseModel, Generic[Item]):
+    """One page of a list. next: pass it as `after` for the next page; "" at the end."""
+
+    items: list[Item]
+    next: str
+
+
+class CaseView(Shown):
+    """A case. due_at: when its present state ends by itself. excluded: robot → why not again."""
+
+    id: str
+    desk: str
+    external_id: str
+    number: str
+    kind: str
+    title: str
+    priority: int
+    location: str
+    state: CaseState
+    outcome: CaseState | None
+    reason: str
+    order_id: str
+    attempts: int
+    excluded: dict[str, str]
+    opened_at: datetime
+    received_at: datetime
+    since: datetime
+    due_at: datetime | None
+    due_by: datetime | None
+    fields: dict[str, str]
+    trace_id: str
+
+
+class AssignmentView(Shown):
+    """One attempt: this case, by this robot, under this order id."""
+
+    order_id: str
+    case_id: str
+    attempt: int
+    robot_id: str
+    state: AssignmentState
+    assigned_at: datetime
+    sent_at: datetime | None
+    accepted_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    sends: int
+    cancels: int
+    reason: str
+
+
+class CaseDetail(CaseView):
+    """A case with all its attempts. waiting: why it has no robot, while it is queued."""
+
+    assignments: list[AssignmentView] = Field(default_factory=list)
+    waiting: str = ""
+
+
+class EntryView(Shown):
+    """One line of the journal. actor: gateway, desk:NAME, robot:ID, operator:NAME."""
+
+    seq: int
+    at: datetime
+    action: str
+    text: str
+    case_id: str
+    order_id: str
+    robot_id: str
+    desk: str
+    trace_id: str
+    actor: str
+    data: dict[str, Any]
+
+
+class Explanation(BaseModel):
+    """Why this robot: the entry of a decision, with every candidate's cost or exclusion."""
+
+    case_id: str
+    order_id: str
+    robot_id: str
+    at: datetime
+    text: str
+    decision: dict[str, Any]
+
+
+class PositionView(Shown):
+    """Metres and radians."""
+
+    x: float
+    y: float
+    theta: float
+    map_id: str
+
+
+class ActionReportView(Shown):
+    """One entry of actionStates."""
+
+    id: str
+    type: str
+    status: str
+    result: str
+
+
+class RobotErrorView(Shown):
+    """One error that a robot reports."""
+
+    type: str
+    level: str
+    description: str
+
+
+class ReportView(Shown):
+    """A robot's newest state. battery: per cent."""
+
+    received_at: datetime
+    reported_at: datetime
+    order_id: str
+    last_node_id: str
+    driving: bool
+    paused: bool
+    mode: str
+    e_stop: bool
+    battery: float | None
+    charging: bool
+    position: PositionView | None
+    actions: list[ActionReportView]
+    errors: list[RobotErrorView]
+
+
+class RobotView(Shown):
+    """A robot. bound: the order that it is bound to. banned, quarantined: why it gets no work."""
+
+    id: str
+    fleet: str
+    manufacturer: str
+    serial: str
+    dialect: str
+    capabilities: list[str]
+    link: Link
+    presence: Presence
+    bound: str
+    bound_since: datetime | None
+    banned: str
+    quarantined: str
+    rests_until: datetime | None
+    jobs: int
+    boots: int
+    report: ReportView | None = None
+
+
+class DeliveryView(Shown):
+    """One effect on its way out, or a dead letter, without its payload."""
+
+    id: str
+    target: str
+    lane: str
+    verb: str
+    state: DeliveryState
+    attempts: int
+    reason: str
+    case_id: str
+    order_id: str
+    created_at: datetime
+    next_at: datetime | None
+    ended_at: datetime | None
+    final: bool
+
+
+class DeliveryDetail(DeliveryView):
+    """A delivery with its payload."""
+
+    payload: dict[str, Any]
+
+
+class TallyView(Shown):
+    """The sum of one target: matched = delivered + failed + in flight + queued + dead."""
+
+    target: str
+    matched: int
+    delivered: int
+    failed: int
+    in_flight: int
+    queued: int
+    dead: int
+    adds_up: bool
+
+
+class TargetStatus(BaseModel):
+    """One target of the outbox: its breaker, and what waits for it."""
+
+    target: str
+    breaker: BreakerState
+    since: datetime | None
+    reason: str
+    in_flight: int
+    queued: int
+    dead: int
+
+
+class PollerStatus(BaseModel):
+    """One desk's poller. healthy: null until it has asked once."""
+
+    desk: str
+    healthy: bool | None
+    last_error: str
+
+
+class Status(BaseModel):
+    """How the gateway is."""
+
+    site: str
+    version: str
+    ready: bool
+    checks: dict[str, bool]
+    cases: dict[str, int]
+    robots: dict[str, int]
+    targets: list[TargetStatus]
+    pollers: list[PollerStatus]
+    robot_messages: dict[str, int]
+
+
+class Because(BaseModel):
+    """Why a person decides so; it is kept in the audit trail."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(min_length=1, max_length=1000, pattern=r"\S")
+
+
+class CaseAction(Because):
+    """What to do with a case."""
+
+    action: Action
+
+
+class Replay(Because):
+    """payload: instead of the stored one, if a person has mended it."""
+
+    payload: dict[str, Any] | None = None
+
+
+class BulkReplay(Because):
+    """Which dead letters go out again; at most `limit`, oldest first."""
+
+    target: str | None = None
+    case_id: str | None = None
+    limit: int = Field(default=1000, ge=1, le=10_000)
+
+
+class Replayed(BaseModel):
+    """ids: those that go out again. left: whether there are more that fit."""
+
+    ids: list[str]
+    left: bool
