@@ -12,13 +12,13 @@ from typing import Annotated, Any
 
 import typer
 
-from dragoman.cli import check, init, up, version
+from dragoman.cli import check, demo, init, up, version
 from dragoman.cli.exits import Exit, exit_of
 from dragoman.cli.state import State
 from dragoman.config.problems import ConfigInvalid
 from dragoman.domain.errors import DragomanError
 
-COMMANDS = (init, check, up, version)
+COMMANDS = (init, check, up, demo, version)
 
 
 def build() -> typer.Typer:
