@@ -194,8 +194,13 @@ class Breaker:
         return Breaker(limit=self.limit, pause_s=self.pause_s, cap_s=self.cap_s)
 
     def failed(self, error: DragomanError, now: datetime) -> "Breaker":
-        """The breaker after a passing failure, or one that needs a human."""
+        """The breaker after a passing failure, or one that needs a human.
+
+        Calls that were out together when it opened fail together: they make one pause, not many.
+        """
         failures = self.failures + 1
+        if self.state is BreakerState.OPEN:
+            return replace(self, failures=failures, reason=str(error))
         if failures < self.limit and not isinstance(error, NeedsHuman) and not self.opens:
             return replace(self, failures=failures, reason=str(error))
         pause = min(self.cap_s, self.pause_s * 2.0 ** min(self.opens, 16))

@@ -20,7 +20,9 @@ class Target:
 
     def __init__(self, kit: Kit, name: str, retry: RetryPolicy) -> None:
         self.name = name
-        self.breaker = Breaker()
+        usual = Breaker()
+        longest = min(usual.cap_s, retry.cap_s)  # no longer than a single delivery would wait
+        self.breaker = Breaker(pause_s=min(usual.pause_s, longest), cap_s=longest)
         self._kit = kit
         self._retry = retry
 
