@@ -25,7 +25,7 @@ class FailingConnection:
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
         """Pass on, or fail as SQLite does on a full disk."""
-        if self._disk.failing and (sql == "COMMIT" or sql.startswith("INSERT INTO meta")):
+        if self._disk.failing and sql.startswith(("INSERT INTO batch", "INSERT INTO meta")):
             error = sqlite3.OperationalError("database or disk is full")
             error.sqlite_errorcode = sqlite3.SQLITE_FULL
             raise error

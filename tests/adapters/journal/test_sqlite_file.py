@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import apsw
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from dragoman.domain.change import Change, Entry
 from dragoman.domain.delivery import DeliveryState
 from dragoman.domain.errors import DragomanError, NeedsHuman, NewerJournal
-from dragoman.journal.sqlite import SqliteJournal
+from dragoman.journal.sqlite import SqliteJournal, room
 from dragoman.journal.sqlite.connection import connect, rows, translated
 from dragoman.journal.sqlite.schema import migrate
 from dragoman.journal.sqlite.statements import MIGRATIONS, SQL, named, split
@@ -242,6 +243,53 @@ async def test_a_slow_look_up_holds_up_no_commit(path: Path) -> None:
     assert len((await looking).rows) == 2_000
     assert commits >= 1
     await journal.close()
+
+
+async def test_a_busy_event_loop_does_not_starve_the_writer(path: Path) -> None:
+    """A loop that never rests, but lets go of the interpreter's lock for moments all the time."""
+    journal = await open_at(path)
+    done = False
+
+    async def busy() -> None:
+        while not done:
+            sum(range(2_000))
+            await asyncio.sleep(0)
+
+    burning = asyncio.create_task(busy())
+    try:
+        async with asyncio.timeout(30):  # a statement a table, and no room, took seconds a commit
+            for number in range(1, 101):
+                assert await journal.commit(Change(entries=(entry(START, "a.b"),))) == number
+    finally:
+        done = True
+        await burning
+        await journal.close()
+
+
+async def test_the_loop_makes_room_only_for_what_is_long_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(room, "time", SimpleNamespace(sleep=pauses.append))
+    under_way: list[object] = [object()]
+    watched = room.Room(lambda: under_way[0] if under_way else None)
+    watched.watch()
+    watched.watch()
+    assert not pauses, "not at once"
+    async with asyncio.timeout(20):
+        while len(pauses) < 3:
+            await asyncio.sleep(0.001)
+    under_way.clear()
+    await asyncio.sleep(2 * room.PATIENCE_S)
+    pauses.clear()
+    await asyncio.sleep(5 * room.PATIENCE_S)
+    assert not pauses, "nothing under way, nothing to wait for"
+    under_way.append(object())
+    watched.watch()
+    async with asyncio.timeout(20):
+        while not pauses:
+            await asyncio.sleep(0.001)
+    under_way.clear()
 
 
 @pytest.mark.parametrize(

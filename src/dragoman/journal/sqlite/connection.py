@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from dragoman.domain.errors import DragomanError, JournalUnavailable, NeedsHuman
+from dragoman.journal.sqlite.statements import BATCH
 
 
 class Cursor(Protocol):
@@ -54,6 +55,12 @@ def prepare(connection: Connection) -> None:
         "cache_size=-65536",
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()
+
+
+def prepare_batches(connection: Connection) -> None:
+    """Make the view that each transaction is written through (batch.sql), after any migration."""
+    for statement in BATCH:
+        connection.execute(statement)
 
 
 _MEANING: Final[dict[int, tuple[type[DragomanError], str]]] = {

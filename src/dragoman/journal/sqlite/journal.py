@@ -2,7 +2,7 @@
 
 Opened by bootstrap.py. `commit` gives the seq numbers, encodes and applies the change in the
 event loop, and leaves the disk to the writer thread (writer.py), which makes everything waiting
-durable in one transaction; docs/adr/0001-journal.md says why.
+durable in one transaction; docs/adr/0002-journal.md says why.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from dragoman.journal.sqlite.connection import Connect, Connection
 from dragoman.journal.sqlite.load import load_site
 from dragoman.journal.sqlite.lock import FileLock
 from dragoman.journal.sqlite.reader import Reader
+from dragoman.journal.sqlite.room import Room
 from dragoman.journal.sqlite.rows import encoded, iso
 from dragoman.journal.sqlite.schema import claim, migrate, refuse_newer
 from dragoman.journal.sqlite.writer import Job, Loaded, Writer
@@ -44,6 +45,7 @@ class SqliteJournal:
     ) -> None:
         """Take over what `_open` opened; use `SqliteJournal.open` instead."""
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
         self._lock, connection, (self._site, self._seq) = opened
         self._epoch = 0
         self._refusal = ""
@@ -52,6 +54,7 @@ class SqliteJournal:
         self._forgot = clock.now()
         self._writer = Writer(path, connect, connection, self, clock.now)
         self._reader = Reader(path, connect)
+        self._room = Room(lambda: self._under_way[0] if self._under_way else None)
 
     @classmethod
     async def open(
@@ -72,7 +75,7 @@ class SqliteJournal:
 
     def commit(self, change: Change) -> asyncio.Future[int]:
         """Apply a change now; the future is done when it is durable."""
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[int] = self._loop.create_future()
         try:
             self._refuse()
             rows = encoded(change, self._site, self._seq)
@@ -98,7 +101,7 @@ class SqliteJournal:
 
     async def upkeep(self, work: Callable[[Connection], Any]) -> Any:
         """Run `work` on the writing connection, between two transactions (see maintenance.py)."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = self._loop.create_future()
         self._refuse()
         self._put(Job(epoch=self._epoch, upkeep=work, future=future))
         return await future
@@ -119,6 +122,7 @@ class SqliteJournal:
     def _put(self, job: Job) -> None:
         self._under_way.append(job)
         self._writer.put(job)
+        self._room.watch()
 
     def done(self, jobs: Sequence[Job]) -> None:
         """Called by the writer: these are durable."""
@@ -169,6 +173,7 @@ def _open(
             sqlite.prepare(connection)
             migrate(connection, str(iso(clock.now())))
             claim(connection, site_name)
+            sqlite.prepare_batches(connection)
             loaded = load_site(connection, clock.now())
         except Exception as error:
             raise sqlite.translated(error) from error

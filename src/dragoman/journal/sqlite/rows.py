@@ -22,7 +22,7 @@ from dragoman.domain.site import Site
 
 T = TypeVar("T")
 Written = tuple[str, object, bytes]
-"""(statement, key, the row as a JSON array): a later row of the same key replaces an earlier."""
+"""(table, key, the row as a JSON array): a later row of the same key replaces an earlier."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -64,9 +64,9 @@ def _fault(f: Fault) -> tuple[Any, ...]:
     return (f.id, f.robot_id, int(f.cleared_at is not None and bool(f.external_id)))
 
 
-def _written(statement: str, columns: tuple[Any, ...], value: object) -> Written:
+def _written(table: str, columns: tuple[Any, ...], value: object) -> Written:
     body = _encode(value).decode()
-    return (statement, columns[0], _encode((*columns, body)))
+    return (table, columns[0], _encode((*columns, body)))
 
 
 def encoded(change: Change, site: Site, seq: int) -> list[Written]:
@@ -87,18 +87,18 @@ def _encoded(change: Change, site: Site, seq: int) -> list[Written]:
         if a.case_id not in key and (case := site.cases.get(a.case_id)):
             key[a.case_id] = case.key
     return [
-        *(_written("put_entries", _entry(e), e) for e in stamped),
-        *(_written("put_cases", _case(c), c) for c in change.cases),
+        *(_written("entries", _entry(e), e) for e in stamped),
+        *(_written("cases", _case(c), c) for c in change.cases),
         *(
-            _written("put_assignments", _assignment(a, key.get(a.case_id, ("", ""))), a)
+            _written("assignments", _assignment(a, key.get(a.case_id, ("", ""))), a)
             for a in change.assignments
         ),
-        *(_written("put_robots", _robot(r), r) for r in change.robots),
-        *(_written("put_reports", _report(r), r) for r in _newest(change.reports, site)),
-        *(_written("put_deliveries", _delivery(d), d) for d in change.deliveries),
-        *(_written("put_faults", _fault(f), f) for f in change.faults),
-        *(("put_cursors", d, _encode((d, cursor))) for d, cursor in change.cursors.items()),
-        *(("put_seen", k, _encode((k, iso(until)))) for k, until in change.seen.items()),
+        *(_written("robots", _robot(r), r) for r in change.robots),
+        *(_written("reports", _report(r), r) for r in _newest(change.reports, site)),
+        *(_written("deliveries", _delivery(d), d) for d in change.deliveries),
+        *(_written("faults", _fault(f), f) for f in change.faults),
+        *(("cursors", d, _encode((d, cursor))) for d, cursor in change.cursors.items()),
+        *(("seen", k, _encode((k, iso(until)))) for k, until in change.seen.items()),
     ]
 
 

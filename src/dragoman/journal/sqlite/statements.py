@@ -41,5 +41,6 @@ def _read(name: str) -> dict[str, str]:
 
 
 SQL: Final[Mapping[str, str]] = _read("queries.sql")
+BATCH: Final[tuple[str, ...]] = tuple(split((files(__package__) / "batch.sql").read_text("utf-8")))
 ARCHIVE: Final[Mapping[str, str]] = _read("archive.sql")
 MIGRATIONS: Final[Mapping[int, str]] = _migrations()

@@ -17,7 +17,14 @@ from typing import Any, Protocol
 
 from dragoman.domain.errors import DragomanError
 from dragoman.domain.site import Site
-from dragoman.journal.sqlite.connection import Connect, Connection, prepare, rows, translated
+from dragoman.journal.sqlite.connection import (
+    Connect,
+    Connection,
+    prepare,
+    prepare_batches,
+    rows,
+    translated,
+)
 from dragoman.journal.sqlite.load import load_site
 from dragoman.journal.sqlite.rows import Written, iso
 from dragoman.journal.sqlite.statements import SQL
@@ -30,7 +37,19 @@ PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Waits between trial writes after a failure; the last one repeats."""
 
 Loaded = tuple[Site, int]
-_ORDER = tuple(name for name in SQL if name.startswith("put_"))
+TABLES = (
+    "entries",
+    "cases",
+    "assignments",
+    "robots",
+    "reports",
+    "deliveries",
+    "faults",
+    "cursors",
+    "seen",
+)
+"""The columns of the view `batch` (batch.sql), but for the last one."""
+WRITE = f"INSERT INTO batch VALUES ({', '.join('?' * (len(TABLES) + 1))})"  # noqa: S608 - no values
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -135,19 +154,14 @@ class Writer:
     def _write(self, batch: Sequence[Job]) -> None:
         tables: dict[str, dict[object, bytes]] = {}
         for job in batch:
-            for statement, key, row in job.rows:
-                tables.setdefault(statement, {})[key] = row
+            for table, key, row in job.rows:
+                tables.setdefault(table, {})[key] = row
         forget = [job.forget for job in batch if job.forget is not None]
         if tables or forget:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for statement in _ORDER:
-                if table := tables.get(statement):
-                    array = b"[" + b",".join(table.values()) + b"]"
-                    self._connection.execute(SQL[statement], (array.decode(),))
-                    self._unchecked += len(table)
-            if forget:
-                self._connection.execute(SQL["forget_seen"], (iso(max(forget)),))
-            self._connection.execute("COMMIT")
+            arrays = [b"[%b]" % b",".join(tables.get(name, {}).values()) for name in TABLES]
+            before = iso(max(forget)) if forget else None
+            self._connection.execute(WRITE, (*map(bytes.decode, arrays), before))
+            self._unchecked += sum(map(len, tables.values()))
         elif batch and batch[0].upkeep is not None:
             try:
                 batch[0].result = batch[0].upkeep(self._connection)
@@ -183,6 +197,7 @@ class Writer:
             self._connection.close()
             self._connection = self._connect(self._path)
             prepare(self._connection)
+            prepare_batches(self._connection)
             return load_site(self._connection, self._now())
         except Exception as error:  # noqa: BLE001 - tried again until it works
             self.trouble = str(error)
