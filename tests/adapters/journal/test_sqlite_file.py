@@ -269,26 +269,21 @@ async def test_a_busy_event_loop_does_not_starve_the_writer(path: Path) -> None:
 async def test_the_loop_makes_room_only_for_what_is_long_under_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr(room, "time", SimpleNamespace(sleep=pauses.append))
+    paused = asyncio.Event()
+    monkeypatch.setattr(room, "time", SimpleNamespace(sleep=lambda _: paused.set()))
     under_way: list[object] = [object()]
     watched = room.Room(lambda: under_way[0] if under_way else None)
     watched.watch()
-    watched.watch()
-    assert not pauses, "not at once"
-    async with asyncio.timeout(20):
-        while len(pauses) < 3:
-            await asyncio.sleep(0.001)
+    assert not paused.is_set(), "not at once"
+    await asyncio.wait_for(paused.wait(), 20)
     under_way.clear()
     await asyncio.sleep(2 * room.PATIENCE_S)
-    pauses.clear()
+    paused.clear()
     await asyncio.sleep(5 * room.PATIENCE_S)
-    assert not pauses, "nothing under way, nothing to wait for"
+    assert not paused.is_set(), "nothing under way, nothing to wait for"
     under_way.append(object())
     watched.watch()
-    async with asyncio.timeout(20):
-        while not pauses:
-            await asyncio.sleep(0.001)
+    await asyncio.wait_for(paused.wait(), 20)
     under_way.clear()
 
 
