@@ -1,0 +1,1 @@
+"""Benchmarks: each module has a run() that gives its figures, as ratios where it can."""
