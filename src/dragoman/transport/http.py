@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -112,7 +113,7 @@ class HttpClient:
         Raises NeedsHuman (401, certificates, moved elsewhere), RetryLater (no answer, 429, 5xx),
         BodyTooLarge. Any other status is returned, for the adapter to read the vendor's words.
         """
-        query = f"?{urlencode(params)}" if params else ""
+        query = _encoded(tuple(params.items())) if params else ""
         url = f"{self._base}{path}{query}"
         body = None if json is None else msgspec.json.encode(json)
         sent = {"Accept": "application/json", **(headers or {})}
@@ -256,6 +257,12 @@ class HttpClient:
         for name, value in headers.items():
             if name.startswith(_LIMIT_HEADERS):
                 self.rate_limits[name] = value[:100]
+
+
+@lru_cache(maxsize=256)
+def _encoded(pairs: tuple[tuple[str, str], ...]) -> str:
+    """A query string. Most calls of a desk have one of few."""
+    return f"?{urlencode(pairs)}"
 
 
 def _origin(url: str) -> str:

@@ -9,6 +9,7 @@ Source: ServiceNow Table API reference; "Operators available for filters and que
 import operator
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -31,12 +32,15 @@ def stamp(moment: datetime) -> str:
 
 def moment(text: str, field: str) -> datetime:
     """A raw timestamp, which is in UTC whatever the account's zone. Raises BadInput."""
-    try:
-        return datetime.strptime(text, _STAMP).replace(tzinfo=UTC)
-    except (ValueError, TypeError):
+    found = None
+    if isinstance(text, str) and len(text) == 19 and text[10] == " ":
+        with suppress(ValueError):
+            found = datetime.fromisoformat(text)  # a tenth of strptime's cost
+    if found is None:
         raise BadInput(
             "no timestamp of ServiceNow", field=field, value=str(text), mend="YYYY-MM-DD HH:MM:SS"
-        ) from None
+        )
+    return found.replace(tzinfo=UTC)
 
 
 def value_of(raw: Mapping[str, object], field: str) -> str | None:
