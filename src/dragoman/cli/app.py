@@ -12,13 +12,24 @@ from typing import Annotated, Any
 
 import typer
 
-from dragoman.cli import check, demo, init, up, version
+from dragoman.cli import (
+    cases,
+    check,
+    deliveries,
+    demo,
+    init,
+    journal,
+    robots,
+    trace,
+    up,
+    version,
+)
 from dragoman.cli.exits import Exit, exit_of
 from dragoman.cli.state import State
 from dragoman.config.problems import ConfigInvalid
 from dragoman.domain.errors import DragomanError
 
-COMMANDS = (init, check, up, demo, version)
+COMMANDS = (init, check, up, demo, cases, robots, deliveries, trace, journal, version)
 
 
 def build() -> typer.Typer:

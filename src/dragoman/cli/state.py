@@ -4,6 +4,7 @@ app.py puts a `State` into Typer's context; a command gets it by `State.of(ctx)`
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,7 +35,14 @@ class State:
 
     def show(self, result: dict[str, Any], text: str) -> None:
         """Print a command's result: the object with --json, the text for people otherwise."""
-        print(json.dumps(result, ensure_ascii=False, indent=2) if self.json else text)
+        self.present(result, lambda: print(text))
+
+    def present(self, result: dict[str, Any], people: Callable[[], None]) -> None:
+        """Print a result: the object with --json, else what `people` prints."""
+        if self.json:
+            print(json.dumps(result, ensure_ascii=False, indent=2))
+        else:
+            people()
 
 
 def _remember(ctx: typer.Context, value: bool) -> bool:
@@ -48,3 +56,8 @@ Json = Annotated[
     typer.Option("--json", help="Print JSON, errors too.", callback=_remember, is_eager=True),
 ]
 """The option --json: a command declares `_json: Json = False` and prints by `State.show`."""
+
+Reason = Annotated[
+    str, typer.Option("--reason", "-r", help="Why; it is kept in the audit trail, with your name.")
+]
+"""The option --reason of every action."""

@@ -1,0 +1,102 @@
+"""`dragoman cases …`: see cases, and decide about them."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from dragoman.cli.api import Api, part
+from dragoman.cli.state import Json, Reason, State
+from dragoman.cli.tables import show_fields, show_table
+
+Case = Annotated[str, typer.Argument(help="Its number, id, external id or one of its orders.")]
+
+LIST = {
+    "number": "number",
+    "state": "state",
+    "kind": "kind",
+    "location": "location",
+    "priority": "priority",
+    "order": "order_id",
+    "since": "since",
+    "title": "title",
+}
+ATTEMPTS = {
+    "order": "order_id",
+    "robot": "robot_id",
+    "state": "state",
+    "assigned": "assigned_at",
+    "accepted": "accepted_at",
+    "ended": "ended_at",
+    "reason": "reason",
+}
+ACTIONS = {
+    "hold": "Keep robots from a case until it is released; a robot at work on it is stopped.",
+    "release": "Give a held case to the robots again.",
+    "cancel": "Call a case off; a robot at work on it is stopped.",
+    "reassign": "Take a case from its robot and give it to another one.",
+    "confirm-stopped": "Confirm that the robot of an uncertain case stands still.",
+}
+
+
+def list_(
+    ctx: typer.Context,
+    state: Annotated[list[str] | None, typer.Option("--state", help="Only these states.")] = None,
+    desk: Annotated[str, typer.Option("--desk", help="Only of this desk.")] = "",
+    kind: Annotated[str, typer.Option("--kind", help="Only of this kind.")] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
+    _json: Json = False,
+) -> None:
+    """List cases, closed ones included, newest first."""
+    here = State.of(ctx)
+    asked = {"state": state or [], "desk": desk, "kind": kind}
+    found = Api(here.config()).pages("/cases", asked, limit)
+    here.present({"items": found}, lambda: show_table(LIST, found, "No cases."))
+
+
+def show(ctx: typer.Context, case: Case, _json: Json = False) -> None:
+    """Show one case with its attempts: which order of which robot it was."""
+    here = State.of(ctx)
+    _present(here, Api(here.config()).get(f"/cases/{part(case)}"))
+
+
+def explain(ctx: typer.Context, case: Case, _json: Json = False) -> None:
+    """Show why its robots were chosen: what each robot would have cost, or why it was excluded."""
+    here = State.of(ctx)
+    found = Api(here.config()).get(f"/cases/{part(case)}/explain")
+
+    def people() -> None:
+        for one in found:
+            show_fields({"order": one["order_id"], "at": one["at"], **one["decision"]})
+
+    here.present({"items": found}, people)
+
+
+def _acting(action: str) -> Callable[..., None]:
+    """The command of one action."""
+
+    def command(ctx: typer.Context, case: Case, reason: Reason, _json: Json = False) -> None:
+        here = State.of(ctx)
+        body = {"action": action, "reason": reason}
+        _present(here, Api(here.config()).post(f"/cases/{part(case)}/actions", body))
+
+    return command
+
+
+def _present(here: State, case: dict[str, Any]) -> None:
+    def people() -> None:
+        show_fields({key: value for key, value in case.items() if key != "assignments"})
+        show_table(ATTEMPTS, case["assignments"], "No robot had it yet.")
+
+    here.present(case, people)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(no_args_is_help=True, help="See cases and decide about them.")
+    group.command("list")(list_)
+    group.command("show")(show)
+    group.command("explain")(explain)
+    for action, text in ACTIONS.items():
+        group.command(action, help=text)(_acting(action))
+    app.add_typer(group, name="cases")
