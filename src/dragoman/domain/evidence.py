@@ -9,18 +9,10 @@ from dragoman.domain.order import Assignment, AssignmentState
 from dragoman.domain.robot import ActionReport, RobotError, RobotReport
 
 TERMINAL = frozenset({"FINISHED", "FAILED"})
-REJECTIONS = frozenset(
-    {
-        "ordererror",
-        "orderupdateerror",
-        "norouteerror",
-        "validationerror",
-        "validation",
-        "unsupportedparameter",
-        "invalidorder",
-    }
-)
-"""Error types of 2.x by which a vehicle rejects an order, in lower case."""
+REJECTIONS = frozenset({"ordererror", "orderupdateerror", "norouteerror", "invalidorder"})
+"""Error types of 2.x that can only be about an order, in lower case. validationError is none: a
+vehicle says it of instant actions, too.
+"""
 WITHOUT_ORDERS = frozenset({"MANUAL", "SERVICE", "TEACHIN"})
 """Operating modes in which a vehicle drops its order (6.10.5)."""
 
@@ -52,8 +44,9 @@ def _holding(
     if report.mode in WITHOUT_ORDERS and attempt.state is not AssignmentState.STOPPING:
         reason = f"it was switched to {report.mode}"
         return on.WorkFailed(order_id=attempt.order_id, reason=reason, over=False)
-    moving = report.driving or any(action.status not in {"WAITING"} for action in ours)
-    if moving or report.last_sequence_id > 0:
+    # lastNodeSequenceId is no sign: until the first edge is behind it, it is of an earlier order.
+    underway = report.edges_left < len(attempt.order.stops) - 1
+    if report.driving or underway or any(action.status != "WAITING" for action in ours):
         if attempt.state is not AssignmentState.EXECUTING:
             return on.Started(order_id=attempt.order_id)
         if before is not None and _marks(before) != _marks(report):
@@ -79,23 +72,36 @@ def _outcome(
     attempt: Assignment,
     ours: list[ActionReport],
     failed: list[ActionReport],
-) -> on.Event:
-    """How an order that is over went: done, stopped by us, or failed."""
+) -> on.Event | None:
+    """How an order that is over went: done, stopped by us, or failed.
+
+    None when the robot doesn't tell how all actions ended: it may have done them or not.
+    """
     done = {action.id for action in ours if action.status == "FINISHED"}
-    last = 2 * (len(attempt.order.stops) - 1)
-    arrived = report.last_sequence_id >= last
-    if arrived and not failed and (done == attempt.order.action_ids or not ours):
+    if done == attempt.order.action_ids and _arrived(report, attempt):
         result = "; ".join(a.result for a in ours if a.result)
         return on.Finished(order_id=attempt.order_id, result=result)
-    stopping = attempt.state in {AssignmentState.STOPPING, AssignmentState.UNCERTAIN}
-    if stopping:
+    untold = len(ours) < len(attempt.order.action_ids) and not failed
+    if attempt.state in {AssignmentState.STOPPING, AssignmentState.UNCERTAIN}:
         cancel = _cancelled(report, attempt)
         proof = cancel or f"Robot {report.robot_id} shows the order as ended"
-        return on.Stopped(order_id=attempt.order_id, proof=proof)
+        undone = cancel.endswith("FINISHED") or not untold
+        return on.Stopped(order_id=attempt.order_id, proof=proof, undone=undone)
+    if untold:
+        known = attempt.accepted_at is not None
+        return None if known else on.Accepted(order_id=attempt.order_id)
     told = _told([e for e in report.errors if _about(e, attempt)] or list(report.errors))
     failures = "; ".join(f"action {a.type or a.id} failed {a.result}".strip() for a in failed)
     reason = ", ".join(part for part in (failures, told) if part) or "ended before its last node"
     return on.WorkFailed(order_id=attempt.order_id, reason=reason)
+
+
+def _arrived(report: RobotReport, attempt: Assignment) -> bool:
+    """The robot has reached the last stop; actions done there say so as well."""
+    goal = attempt.order.stops[-1]
+    last = 2 * (len(attempt.order.stops) - 1)
+    at_goal = report.last_sequence_id >= last or report.last_node_id == goal.place.node_id
+    return bool(goal.actions) or at_goal
 
 
 def _without(
@@ -107,9 +113,8 @@ def _without(
     if cancel:
         undone = cancel.endswith("FINISHED") or not (had or forgetful)
         return on.Stopped(order_id=attempt.order_id, proof=cancel, undone=undone)
-    if not had:
-        known = set(before.errors) if before is not None else set()
-        rejection = [e for e in report.errors if _rejects(e, attempt, known)]
+    if not (had or forgetful):  # else it may have had the order, and refuses the repeated one
+        rejection = [e for e in report.errors if _rejects(e, attempt, before)]
         if rejection:
             return on.Refused(order_id=attempt.order_id, reason=_told(rejection))
     if attempt.state is AssignmentState.UNCERTAIN:
@@ -137,10 +142,16 @@ def _cancelled(report: RobotReport, attempt: Assignment) -> str:
     return ""
 
 
-def _rejects(error: RobotError, attempt: Assignment, known: set[RobotError]) -> bool:
+def _rejects(error: RobotError, attempt: Assignment, before: RobotReport | None) -> bool:
+    """The error says that the robot doesn't take the order.
+
+    One that names no order counts only if it is certainly new: after a restart of the gateway
+    it may be about an order of long ago.
+    """
     if _about(error, attempt):
-        return True
-    return error.type.lower() in REJECTIONS and error not in known and not error.references
+        return not any(key.lower() == "actionid" for key, _ in error.references)
+    new = before is not None and error not in before.errors
+    return new and error.type.lower() in REJECTIONS and not error.references
 
 
 def _about(error: RobotError, attempt: Assignment) -> bool:

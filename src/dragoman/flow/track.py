@@ -93,11 +93,11 @@ class Track:
         if before is not None and not self._in_order(before, report):
             return Change()
         self.counters.taken += 1
-        self.renewed.discard(report.robot_id)
         self.latest[report.robot_id] = report
         note = self._from_future(report)
         draft = self.kit.draft(report.received_at)
         self._notice(draft, robot, report, before or self.kit.site.reports.get(robot.id))
+        self.renewed.discard(report.robot_id)
         self._revenant(draft, robot, report)
         self._evidence(draft, robot, before, report)
         moved = draft.change()
@@ -123,7 +123,10 @@ class Track:
         self, draft: Draft, robot: Robot, report: RobotReport, before: RobotReport | None
     ) -> None:
         """That a silent robot is back, or that its counter started anew, so that it restarted."""
-        restarted = before is not None and report.header_id < before.header_id
+        restarted = before is not None and (
+            report.header_id < before.header_id
+            or (report.header_id == before.header_id and robot.id in self.renewed)
+        )
         if robot.presence is Presence.FRESH and not restarted:
             return
         link = Link.ONLINE if robot.link in {Link.UNKNOWN, Link.BROKEN} else robot.link
