@@ -61,4 +61,4 @@ def test_no_acknowledged_commit_is_lost_by_a_kill(tmp_path: Path) -> None:
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 def test_no_acknowledged_commit_is_lost_by_many_kills(tmp_path: Path) -> None:
-    kill(tmp_path / "journal.sqlite", kills=50, seed=2)
+    kill(tmp_path / "journal.sqlite", kills=30, seed=2)
