@@ -1,7 +1,7 @@
 -- How the writer writes: each transaction is one row for this view, and so one statement.
 -- A column per table holds the rows as one JSON array of arrays; the trigger spreads them out.
 -- One statement, because a thread that comes back from SQLite has to wait for the interpreter's
--- lock, and a busy event loop lets it wait long (docs/adr/0002-journal.md).
+-- lock, and a busy event loop lets it wait long (docs/adr/0006-the-writer-of-the-journal.md).
 
 CREATE TEMP VIEW batch AS
 SELECT '[]' AS entries, '[]' AS cases, '[]' AS assignments, '[]' AS robots, '[]' AS reports,

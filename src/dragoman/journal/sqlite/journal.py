@@ -2,7 +2,7 @@
 
 Opened by bootstrap.py. `commit` gives the seq numbers, encodes and applies the change in the
 event loop, and leaves the disk to the writer thread (writer.py), which makes everything waiting
-durable in one transaction; docs/adr/0002-journal.md says why.
+durable in one transaction; docs/adr/0006-the-writer-of-the-journal.md says why.
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 A busy loop lets go of the interpreter's lock only for moments, too short for another thread to
 wake up in, and so often that the interpreter never forces a change: a commit could wait for as
 long as the loop has something to do. So, while the oldest commit is older than PATIENCE_S, the
-loop stands still for ROOM_S now and then. Measured in docs/adr/0002-journal.md.
+loop stands still for ROOM_S now and then. Measured in docs/adr/0006-the-writer-of-the-journal.md.
 """
 
 import asyncio
