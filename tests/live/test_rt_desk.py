@@ -27,13 +27,14 @@ class LiveWitness:
         self._desk = desk
         self._client = desk.requester
 
-    def connect(self) -> Desk:
+    def connect(self, deadline_s: float) -> Desk:
         settings = PLUGIN.settings.model_validate(
             {
                 "url": self._desk.url,
                 "queue": QUEUE,
                 "auth": {"type": "token", "token": Secret.of(self._desk.gateway_token)},
                 "page_size": 10,
+                "timeout_s": deadline_s,
             }
         )
         return PLUGIN.connect("desk", settings, ShiftingClock())

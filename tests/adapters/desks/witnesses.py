@@ -14,13 +14,18 @@ from dragoman.desks.rt import PLUGIN as RT
 from dragoman.desks.servicenow import PLUGIN as SERVICENOW
 from dragoman.domain.errors import NeedsHuman, RetryLater
 from dragoman.ports.desk import Desk
-from dragoman.testing.conformance.desk_witness import RETRY_AFTER_S, Trouble, Words
+from dragoman.testing.conformance.desk_witness import (
+    HURRY_S,
+    PATIENCE_S,
+    RETRY_AFTER_S,
+    Trouble,
+    Words,
+)
 from dragoman.testing.fakes.desk import Failure, MemoryDesk
 from dragoman.testing.rt import EmulatedRequestTracker, NewTicket
 from dragoman.testing.rt import Fault as RtFault
 from dragoman.testing.servicenow import FaultKind, ServiceNowDesk
 
-SOON_S = 0.4  # the deadline of a call in these tests
 LARGE = "x" * 300_000
 MAX_BODY = 250_000
 HTML = "<!DOCTYPE html><html><body>Down for maintenance</body></html>"
@@ -65,7 +70,7 @@ class ServiceNowWitness:
             title="short_description", state="state", new=new, working=working, own="dragoman"
         )
 
-    def connect(self) -> Desk:
+    def connect(self, deadline_s: float = PATIENCE_S) -> Desk:
         settings = SERVICENOW.settings.model_validate(
             {
                 "url": self.emulated.url,
@@ -77,7 +82,7 @@ class ServiceNowWitness:
                 },
                 "page_size": 10,
                 "fetch_size": 5,
-                "timeout_s": SOON_S,
+                "timeout_s": deadline_s,
                 "max_body": MAX_BODY,
                 **self.options,
             }
@@ -111,7 +116,7 @@ class ServiceNowWitness:
             Trouble.SERVER_ERROR: {"kind": FaultKind.SERVER_ERROR},
             Trouble.HTML: {"kind": FaultKind.HTML},
             Trouble.TRUNCATED: {"kind": FaultKind.TRUNCATED, "after_commit": True},
-            Trouble.SILENCE: {"kind": FaultKind.HANG, "seconds": 3 * SOON_S, "after_commit": True},
+            Trouble.SILENCE: {"kind": FaultKind.HANG, "seconds": 3 * HURRY_S, "after_commit": True},
             Trouble.LOST_ANSWER: {"kind": FaultKind.RESET, "after_commit": True},
         }
         methods = ("POST", "PATCH") if on_write else ("GET",)
@@ -137,14 +142,14 @@ class RtWitness:
         self._clock = clock
         self._pat = emulated.store.user("pat-requester")
 
-    def connect(self) -> Desk:
+    def connect(self, deadline_s: float = PATIENCE_S) -> Desk:
         settings = RT.settings.model_validate(
             {
                 "url": self.emulated.url,
                 "queue": "Robots",
                 "auth": {"type": "token", "token": Secret.of(self.emulated.gateway_token)},
                 "page_size": 10,
-                "timeout_s": SOON_S,
+                "timeout_s": deadline_s,
                 "max_body": MAX_BODY,
             }
         )
@@ -183,7 +188,7 @@ class RtWitness:
             Trouble.SERVER_ERROR: RtFault(status=500),
             Trouble.HTML: RtFault(status=200, body=HTML, headers={"Content-Type": "text/html"}),
             Trouble.TRUNCATED: RtFault(status=200, body='{"items":[{"id":"4', applied=True),
-            Trouble.SILENCE: RtFault(delay_s=3 * SOON_S),
+            Trouble.SILENCE: RtFault(delay_s=3 * HURRY_S),
             Trouble.LOST_ANSWER: RtFault(applied=True, drops_connection=True),
         }
         # a write is PUT (fields), then POST (what is said): the last of them loses its answer
@@ -208,7 +213,7 @@ class MemoryWitness:
         self._clock = ShiftingClock()
         self.desk = MemoryDesk(clock=self._clock.now)
 
-    def connect(self) -> Desk:
+    def connect(self, deadline_s: float = PATIENCE_S) -> Desk:
         return self.desk
 
     async def open(self, title: str) -> str:

@@ -1,13 +1,13 @@
-"""Who stands at the other side in the Desk suite: a witness, its words, and a reader.
+"""What the parts of the Desk suite share: a witness, its words, a reader, the fixtures.
 
 Used by `desk.py`, and by test modules that run the suite on a desk.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import pytest
 
@@ -35,6 +35,10 @@ PASSING = (
     Trouble.SILENCE,
 )
 RETRY_AFTER_S = 7.0
+HURRY_S = 1.0
+"""The deadline of a call where silence is tested; silence lasts three times as long."""
+PATIENCE_S = 30.0
+"""The deadline everywhere else, so that a busy machine makes no trouble of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +62,8 @@ class DeskWitness(Protocol):
     troubles: frozenset[Trouble]
     """Those that `trouble` can make; the tests of others don't run on this desk."""
 
-    def connect(self) -> Desk:
-        """A new adapter, as after a restart: small pages, deadlines of a second or less."""
+    def connect(self, deadline_s: float) -> Desk:
+        """A new adapter, as after a restart, with small pages."""
         ...
 
     async def open(self, title: str) -> str:
@@ -123,9 +127,51 @@ class Reader:
         pytest.fail("the desk never comes to an end")
 
 
+class DeskSuite:
+    """What all parts of the suite share."""
+
+    reports_own: ClassVar[bool] = True
+    """Whether `changes` brings our own writes back (told by updated_by) or leaves them out."""
+
+    can_spoil: ClassVar[bool] = True
+    """Whether a single record can be made unreadable."""
+
+    flood: ClassVar[int] = 60
+    """Records opened at once: more than a page holds. Fewer where each takes long."""
+
+    steps: ClassVar[int] = 120
+    """What people do in the test of concurrent work. Fewer where each takes long."""
+
+    @pytest.fixture
+    def witness(self) -> DeskWitness:
+        """Override it."""
+        raise NotImplementedError("override the fixture `witness`")
+
+    @pytest.fixture
+    async def desk(
+        self, witness: DeskWitness, request: pytest.FixtureRequest
+    ) -> AsyncIterator[Desk]:
+        """The adapter under test; in a hurry only where silence is tested."""
+        parameters = getattr(request.node, "callspec", None)
+        hurried = parameters is not None and Trouble.SILENCE in parameters.params.values()
+        desk = witness.connect(HURRY_S if hurried else PATIENCE_S)
+        yield desk
+        await desk.close()
+
+    @pytest.fixture
+    async def reader(self, desk: Desk, witness: DeskWitness) -> Reader:
+        """A reader that starts now, with one record before that isn't its business."""
+        await witness.open("from before")
+        await witness.later(3)
+        reader = Reader(desk)
+        assert await reader.poll() == 0
+        await witness.later(3)
+        return reader
+
+
 async def until_through(desk: Desk, number: str, write: DeskWrite) -> None:
     """What the outbox does: again after each passing failure, then marked as retried."""
-    for attempt in range(5):
+    for attempt in range(20):
         try:
             await desk.write(number, replace(write, retried=attempt > 0))
             return
