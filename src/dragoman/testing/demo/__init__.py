@@ -2,6 +2,6 @@
 
 Called by the command `dragoman demo` (cli/demo.py). Reading order: scene (what is played), site
 (the folder with configuration and secrets), children (the processes), watch (what the desk and
-the robots say), figures (what it comes to), chaos (who disturbs), screen (the terminal), run (all
-of it together).
+the robots say), figures (what it comes to), chaos and person (who disturbs, who helps), screen (the
+terminal), run (all of it together).
 """

@@ -18,6 +18,7 @@ from dragoman.testing.demo import site
 from dragoman.testing.demo.chaos import Chaos, Targets
 from dragoman.testing.demo.children import Gateway, Robots
 from dragoman.testing.demo.figures import Figures, figures
+from dragoman.testing.demo.person import HELPED, Person
 from dragoman.testing.demo.scene import Options, openings
 from dragoman.testing.demo.screen import Screen
 from dragoman.testing.demo.watch import Watch
@@ -29,7 +30,7 @@ from dragoman.testing.servicenow.remote import RemoteDesk
 from dragoman.transport.broker import EmbeddedBroker
 
 LOOK_EVERY_S = 0.25
-SETTLE_S = 1.0
+SETTLE_S = 1.5
 """Waited after the last case is over, in which no robot may begin one anew."""
 GATEWAY = "dragoman"
 
@@ -57,6 +58,7 @@ class _Site:
     robots: Robots
     desk: RemoteDesk
     watch: Watch
+    person: Person
     broker: EmbeddedBroker | None
 
 
@@ -95,6 +97,7 @@ async def _play(options: Options, screen: Screen, folder: site.SiteFolder) -> Re
     notes = {}
     if options.chaos:
         notes["gateway killed, started"] = f"{here.gateway.kills}, {here.gateway.starts}"
+        notes["a person was needed"] = f"{len(here.person.acted)} times"
     screen.summary(counted, notes)
     return Result(figures=counted, ran_out=ran_out, config=folder.config)
 
@@ -130,7 +133,13 @@ async def _started(
         await watch.look()
         screen.say(f"All up: the desk at {desk.url}, the gateway at {folder.api}")
         yield _Site(
-            folder=folder, gateway=gateway, robots=robots, desk=desk, watch=watch, broker=broker
+            folder=folder,
+            gateway=gateway,
+            robots=robots,
+            desk=desk,
+            watch=watch,
+            person=Person(folder, desk, watch),
+            broker=broker,
         )
 
 
@@ -147,6 +156,7 @@ async def _worked(options: Options, screen: Screen, here: _Site) -> str:
             say=screen.say,
         )
         tasks.append(asyncio.create_task(Chaos(targets, options).run(), name="chaos"))
+    helping = asyncio.create_task(here.person.run(), name="person") if options.chaos else None
     try:
         async with asyncio.timeout(options.timeout_s):
             await _followed(screen, here, tasks)
@@ -154,9 +164,10 @@ async def _worked(options: Options, screen: Screen, here: _Site) -> str:
         await here.watch.look()
         return _unfinished(options, here.watch)
     finally:
-        for task in tasks:
+        under_way = [*tasks, helping] if helping else tasks
+        for task in under_way:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*under_way, return_exceptions=True)
     return ""
 
 
@@ -179,7 +190,7 @@ async def _followed(screen: Screen, here: _Site, tasks: list[asyncio.Task[None]]
         for task in tasks:
             if task.done():
                 task.result()
-        over = all(task.done() for task in tasks) and _at_rest(here.watch)
+        over = all(task.done() for task in tasks) and _at_rest(here)
         quiet_since = (quiet_since or loop.time()) if over else None
         if quiet_since is not None and loop.time() - quiet_since >= SETTLE_S:
             return
@@ -189,9 +200,14 @@ async def _followed(screen: Screen, here: _Site, tasks: list[asyncio.Task[None]]
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-def _at_rest(watch: Watch) -> bool:
-    over = all(case.closed or case.waiting for case in watch.cases.values())
-    return over and not watch.busy()
+def _at_rest(here: _Site) -> bool:
+    """All is over or, where nobody is there to help, waits for a person."""
+    helped = here.broker is not None
+    over = all(
+        case.closed or (case.waiting and not (helped and case.status in HELPED))
+        for case in here.watch.cases.values()
+    )
+    return over and not here.watch.busy()
 
 
 def _unfinished(options: Options, watch: Watch) -> str:
@@ -208,7 +224,10 @@ def _unfinished(options: Options, watch: Watch) -> str:
         parts.append(f"{len(open_cases)} cases are still open: {', '.join(told)}{more}")
     if any(case.outcomes()[Outcome.RUNNING] for case in watch.cases.values()) and not parts:
         parts.append("robots are still at work")
-    return "; ".join(parts) or "the disturbances were not over"
+    waiting = sum(case.waiting for case in watch.cases.values())
+    if waiting:
+        parts.append(f"{waiting} cases wait for a person")
+    return "; ".join(parts) or "not all disturbances were over"
 
 
 def _judged(here: _Site) -> Verdict:

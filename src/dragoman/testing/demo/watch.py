@@ -4,6 +4,7 @@ Used by `run` for the progress, by `chaos` and `person` to see how things stand,
 `figures`. The desk tells by the ledger of all writes, the robots by their report file.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -65,16 +66,18 @@ class Watch:
         self._gateway = gateway
         self._offset = 0
         self._early: list[Execution] = []
+        self._looking = asyncio.Lock()
 
     async def look(self) -> None:
-        """Take in what is new."""
-        for entry in await self._desk.ledger(after=len(self.ledger)):
-            self.ledger.append(entry)
-            self._written(entry)
-        early, self._early = self._early, []
-        for execution in early:
-            self._execution(execution)
-        self._read_report()
+        """Take in what is new. Callers take turns, or one entry would be taken twice."""
+        async with self._looking:
+            for entry in await self._desk.ledger(after=len(self.ledger)):
+                self.ledger.append(entry)
+                self._written(entry)
+            early, self._early = self._early, []
+            for execution in early:
+                self._execution(execution)
+            self._read_report()
 
     def count(self) -> dict[str, int]:
         """Cases by how far they are; a later stage counts for the earlier ones too."""
