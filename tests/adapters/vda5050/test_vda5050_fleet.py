@@ -195,6 +195,7 @@ async def test_a_topic_beyond_the_brokers_limit_is_told(world: VehicleWorld) -> 
     heard: list[FleetReport] = []
     await fleet.start(heard.append)
     try:
+        await eventually(lambda: fleet.connected)
         robot_id = await world.add("r1", "2.0.0")
         await eventually(lambda: any(isinstance(report, RobotReport) for report in heard))
         await world.spoil(robot_id, Garbage.HUGE)

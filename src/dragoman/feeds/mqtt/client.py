@@ -58,8 +58,12 @@ class MqttFeed:
         Raises NeedsHuman if the password of the feed's own broker can't be looked up.
         """
         self._sink = sink
+        broker = self._broker()
+        if self._settings.client_id:
+            # By MQTT 5 a session ends with its connection unless one asks for more, by 3.1.1 not.
+            broker = replace(broker, clean_session=False, protocol="3.1.1")
         client = MqttClient(
-            replace(self._broker(), clean_session=not self._settings.client_id),
+            broker,
             client_id=self._settings.client_id or self._random_id,
             on_error=self._trouble,
         )

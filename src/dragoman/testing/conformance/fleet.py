@@ -258,6 +258,7 @@ class LinkConformance:
 
         await fleet.start(sink)
         try:
+            await eventually(lambda: fleet.connected)
             await world.add("r1", world.versions[0])
             await eventually(lambda: any(isinstance(report, RobotReport) for report in heard[1:]))
         finally:

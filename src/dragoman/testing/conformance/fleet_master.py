@@ -147,10 +147,11 @@ def an_order(robot_id: str, order_id: str) -> Order:
 
 @asynccontextmanager
 async def commanding(world: FleetWorld) -> AsyncIterator[Master]:
-    """A master whose fleet runs."""
+    """A master whose fleet runs and hears: what robots say before that, nobody keeps."""
     master = Master(world.fleet())
     await master.fleet.start(master.hear)
     try:
+        await eventually(lambda: master.fleet.connected)
         yield master
     finally:
         await master.fleet.stop()
