@@ -39,7 +39,6 @@ from dragoman.transport.broker import EmbeddedBroker
 from dragoman.transport.mqtt import MqttSettings
 from dragoman.transport.tls import TlsSettings
 
-JOURNAL_FILE = "journal.sqlite"
 BROKER_DIR = "broker"
 
 AnyPlugin = TypeVar("AnyPlugin", DeskPlugin, FleetPlugin, FeedPlugin)
@@ -67,7 +66,7 @@ async def opened(
     shims = shims or Shims()
     config.site.data.mkdir(parents=True, exist_ok=True)
     journal = await SqliteJournal.open(
-        config.site.data / JOURNAL_FILE, site_name=config.site.name, clock=clock
+        config.journal_file, site_name=config.site.name, clock=clock
     )
     try:
         async with broker(config) as mqtt, _in_thread(preload):

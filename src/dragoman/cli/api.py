@@ -12,10 +12,8 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from dragoman.cli.exits import NotFound, Unreachable
-from dragoman.cli.up import URL_FILE
 from dragoman.config.model import Config, Scope
 from dragoman.domain.errors import NeedsHuman, Permanent, RetryLater
-from dragoman.web.auth import TOKEN_FILE
 
 DEADLINE_S = 30.0
 Params = Mapping[str, str | int | bool | Sequence[str] | None]
@@ -89,7 +87,7 @@ class Api:
         for table in self._config.api.tokens:
             if scope in table.scopes:
                 return table.token.reveal()
-        file = self._config.site.data / TOKEN_FILE
+        file = self._config.token_file
         if self._config.api.tokens:
             raise NeedsHuman(f"no token of [[api.tokens]] has the scope {scope}", mend="add one")
         try:
@@ -110,7 +108,7 @@ def part(text: str) -> str:
 
 def _url(config: Config) -> str:
     try:
-        found = (config.site.data / URL_FILE).read_text(encoding="utf-8").strip()
+        found = config.url_file.read_text(encoding="utf-8").strip()
     except OSError:
         found = ""
     scheme = "http" if config.api.tls is None else "https"

@@ -51,9 +51,9 @@ def demo(  # noqa: PLR0913, PLR0917 - Typer makes an option of each
     and in the robots. Exit code 1 if a promise did not hold or the time ran out.
     """
     # Loaded here, since no other command needs the emulators.
-    from dragoman.testing.demo.run import play  # noqa: PLC0415
-    from dragoman.testing.demo.scene import Options  # noqa: PLC0415
-    from dragoman.testing.demo.screen import Screen  # noqa: PLC0415
+    from dragoman.testing.demo.run import play  # noqa: PLC0415 (no other command needs the emulators)
+    from dragoman.testing.demo.scene import Options  # noqa: PLC0415 (as above)
+    from dragoman.testing.demo.screen import Screen  # noqa: PLC0415 (as above)
 
     options = Options(
         cases=cases,

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from dragoman.bootstrap import JOURNAL_FILE
 from dragoman.cli.state import Json, State
 from dragoman.cli.tables import show_fields, show_table
 from dragoman.domain.errors import Permanent
@@ -86,7 +85,7 @@ def stats(ctx: typer.Context, _json: Json = False) -> None:
 
 
 def _file(here: State) -> Path:
-    file = here.config().site.data / JOURNAL_FILE
+    file = here.config().journal_file
     if file.is_dir():
         raise Permanent("the journal is no file", value=str(file))
     return file

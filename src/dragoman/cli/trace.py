@@ -13,6 +13,8 @@ from dragoman.cli.cases import Case
 from dragoman.cli.state import Json, State
 from dragoman.cli.tables import console
 
+_BY_ROBOT = frozenset({"case.accepted", "case.executing", "case.done", "case.failed"})
+"""What the gateway notes because a robot said so."""
 _STYLES = {"desk": "cyan", "robot": "green", "operator": "magenta"}
 
 
@@ -51,6 +53,8 @@ def _where(entry: Mapping[str, Any]) -> str:
     """At which side it happened."""
     if entry["action"] == "desk.updated":
         return f"desk:{entry['desk']}"
+    if entry["action"] in _BY_ROBOT and entry["actor"] == "gateway" and entry["robot_id"]:
+        return f"robot:{entry['robot_id']}"
     return str(entry["actor"])
 
 

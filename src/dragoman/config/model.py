@@ -43,6 +43,9 @@ from dragoman.domain.status import Told
 Seconds = Annotated[float, Field(gt=0)]
 Scope = Literal["read", "act"]
 
+JOURNAL_FILE = "journal.sqlite"
+"""The journal's name in the data folder."""
+
 
 class SiteTable(Table):
     """`[site]`: the one place whose cases and robots this gateway owns."""
@@ -317,6 +320,21 @@ class Config(Table):
     def archive(self) -> Path:
         """The folder of the archive files."""
         return self.retention.archive or self.site.data / "archive"
+
+    @property
+    def journal_file(self) -> Path:
+        """The journal: all the state there is."""
+        return self.site.data / JOURNAL_FILE
+
+    @property
+    def url_file(self) -> Path:
+        """Where the running gateway leaves its address for the commands, as port 0 takes any."""
+        return self.site.data / "api.url"
+
+    @property
+    def token_file(self) -> Path:
+        """Where the generated token of the API is, if `[[api.tokens]]` has none."""
+        return self.site.data / "api-token"
 
     def missions_by_kind(self) -> dict[str, Mission]:
         """The missions as the domain knows them."""

@@ -22,9 +22,6 @@ from dragoman.config.model import Config, Scope
 from dragoman.domain.errors import NeedsHuman, Permanent
 from dragoman.web.problems import Refused
 
-TOKEN_FILE = "api-token"  # noqa: S105 - a file name
-"""In the data folder: the generated token, where the configuration has none."""
-
 log = structlog.get_logger(__name__)
 _bearer = HTTPBearer(auto_error=False, description="A token of `[[api.tokens]]`.")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="dragoman"'}
@@ -62,14 +59,13 @@ def tokens_of(config: Config) -> Sequence[Token]:
             )
             for table in config.api.tokens
         ]
-    generated = local_token(config.site.data)
+    generated = local_token(config.token_file)
     both: frozenset[Scope] = frozenset({"read", "act"})
     return [Token(caller=Caller(name="local", scopes=both), reveal=lambda: generated, local=True)]
 
 
-def local_token(data: Path) -> str:
-    """The generated token of a data folder, made if missing; only this user can read it."""
-    path = data / TOKEN_FILE
+def local_token(path: Path) -> str:
+    """The generated token in a file, made if missing; only this user can read it."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -1,0 +1,208 @@
+"""`dragoman up` as a process: a case goes to a robot and back; stops, restarts, full disks."""
+
+import asyncio
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from dragoman.cli.exits import Exit
+from dragoman.testing.faults.disk import no_room
+from tests.cli.site import SECRET, Site, site
+
+pytestmark = pytest.mark.timeout(90)
+
+
+async def eventually(condition: Callable[[], object], *, within_s: float = 25.0) -> None:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + within_s
+    while not condition():
+        assert loop.time() < until, "it didn't happen within the deadline"
+        await asyncio.sleep(0.02)
+
+
+async def ended(process: asyncio.subprocess.Process) -> int | None:
+    async with asyncio.timeout(15.0):
+        return await process.wait()
+
+
+async def listed(here: Site, what: str) -> list[Any]:
+    """The items of a list, once there are some."""
+    async with asyncio.timeout(20.0):
+        while True:
+            items: list[Any] = (await here.json(what, "list"))["items"]
+            if items:
+                return items
+
+
+def resolved(here: Site, number: str) -> Callable[[], bool]:
+    return lambda: here.desk.record(number)["state"] == "6"
+
+
+async def test_one_case_by_webhook_and_polling_arrives_once(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        here.desk.subscribe(here.hook, secret=SECRET)
+        process = await here.up()
+        async with here.robots(2) as fleet:
+            number = here.desk.open_case(
+                short_description="a [red] noise", location="Dock 1", category="inquiry"
+            )["number"]
+            await eventually(resolved(here, number))
+            assert len(fleet.executions()) == 1
+        (case,) = (await here.json("cases", "list"))["items"]
+        assert case["number"] == number
+        await traced(here, number)
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process) == Exit.OK
+        assert not (tmp_path / "data" / "api.url").exists()
+        code, text = await here.run("cases", "list")
+        assert code == Exit.UNREACHABLE, text
+
+
+async def traced(here: Site, number: str) -> None:
+    """One timeline, from the desk to the robot and back, in time's order."""
+    found = await here.json("trace", number)
+    steps = found["timeline"]
+    actions = [step["action"] for step in steps]
+    wanted = ["desk.opened", "case.received", "case.assigned", "case.accepted", "case.done"]
+    assert [action for action in actions if action in wanted] == wanted
+    assert actions.index("desk.updated") > actions.index("case.received")
+    assert actions[-1] == "case.closed"
+    assert {step["where"].partition(":")[0] for step in steps} >= {"desk", "gateway", "robot"}
+    times = [step["after_s"] for step in steps]
+    assert times == sorted(times)
+    robot = found["case"]["assignments"][0]["robot_id"]
+    code, text = await here.run("trace", number)
+    assert code == Exit.OK
+    assert robot in text
+    assert "a [red] noise" in text
+    by_order = await here.json("cases", "show", found["case"]["assignments"][0]["order_id"])
+    assert by_order["number"] == number
+    assert (await here.json("cases", "explain", number))["items"][0]["robot_id"] == robot
+
+
+async def test_a_restart_resumes(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        first = await here.up()
+        number = here.desk.open_case(location="Dock 1")["number"]
+        await listed(here, "cases")
+        first.kill()
+        await ended(first)
+        second = await here.up()
+        async with here.robots(1) as fleet:
+            await eventually(resolved(here, number))
+            assert len(fleet.executions()) == 1
+        second.send_signal(signal.SIGINT)
+        assert await ended(second) == Exit.OK
+
+
+async def test_people_decide_with_a_reason(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        process = await here.up()
+        number = here.desk.open_case(location="Dock 1")["number"]
+        await listed(here, "cases")
+        code, text = await here.run("cases", "hold", number)
+        assert code == Exit.USAGE
+        assert "--reason" in text
+        held = await here.json("cases", "hold", number, "--reason", "the hall is wet")
+        assert (held["state"], held["reason"]) == ("held", "the hall is wet")
+        code, text = await here.run("cases", "show", "INC404")
+        assert code == Exit.NOT_FOUND, text
+        async with here.robots(1):
+            robot = (await listed(here, "robots"))[0]["id"]
+            banned = await here.json("robots", "ban", robot, "-r", "squeaks")
+            assert banned["banned"] == "squeaks"
+            await here.json("cases", "release", number, "-r", "dry again")
+            waiting = await here.json("cases", "show", number)
+            assert (waiting["state"], bool(waiting["waiting"])) == ("queued", True)
+            await here.json("robots", "unban", robot, "-r", "oiled")
+            await eventually(resolved(here, number))
+        sums = (await here.json("deliveries", "sums"))["items"]
+        assert sums
+        assert (await here.json("journal", "verify"))["sound"] is True
+        copy = tmp_path / "copy.sqlite"
+        assert (await here.json("journal", "backup", str(copy)))["last_seq"] > 5
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process) == Exit.OK
+        code, _ = await here.run("journal", "restore", str(copy), "--force")
+        assert code == Exit.OK
+        assert (await here.json("journal", "stats"))["site"] == "test"
+
+
+async def test_a_full_disk_is_answered_503_and_nothing_is_lost(tmp_path: Path) -> None:
+    async with site(tmp_path, poll=False) as here:
+        here.desk.webhooks.retry_delays = (0.2,) * 40
+        here.desk.subscribe(here.hook, secret=SECRET, events=("created",))
+        process = await here.up()
+        numbers = [here.desk.open_case(location="Dock 1")["number"] for _ in range(3)]
+        await eventually(lambda: here.desk.webhooks.counts["delivered"] == 3)
+        async with aiohttp.ClientSession() as client:
+            with no_room(process.pid):
+                numbers += [here.desk.open_case(location="Dock 1")["number"] for _ in range(3)]
+                await eventually(lambda: here.desk.webhooks.counts["retried"] >= 3)
+                assert here.desk.webhooks.counts["delivered"] == 3
+                async with client.get(f"{here.url}/readyz") as ready:
+                    assert ready.status == 503
+                    assert (await ready.json())["checks"]["journal"] is False
+            await eventually(lambda: here.desk.webhooks.counts["delivered"] == 6)
+        assert here.desk.webhooks.counts["failed"] == 0
+        found = (await here.json("cases", "list"))["items"]
+        assert sorted(case["number"] for case in found) == sorted(numbers)
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process) == Exit.OK
+
+
+async def test_it_says_what_keeps_it_from_starting(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", here.api_port))
+            taken.listen()
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "dragoman", "-c", str(here.config), "up"),
+                stderr=PIPE,
+                env=here.env,
+            )
+            async with asyncio.timeout(20.0):
+                _, told = await process.communicate()
+        assert process.returncode == Exit.FAILED
+        assert "api.listen" in told.decode()
+        assert "Traceback" not in told.decode()
+
+
+async def test_it_tells_its_supervisor(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+            supervisor.bind(str(tmp_path / "notify"))
+            supervisor.settimeout(10.0)
+            here.env |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
+            process = await here.up()
+            told = {await asyncio.to_thread(supervisor.recv, 100) for _ in range(3)}
+            assert told == {b"READY=1", b"WATCHDOG=1"}
+            process.send_signal(signal.SIGTERM)
+            assert await ended(process) == Exit.OK
+            supervisor.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    told.add(supervisor.recv(100))
+            assert b"STOPPING=1" in told
+
+
+async def test_no_secret_is_in_the_log_or_the_data(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        process = await here.up()
+        token = (tmp_path / "data" / "api-token").read_text().strip()
+        assert (tmp_path / "data" / "api-token").stat().st_mode & 0o777 == 0o600
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process) == Exit.OK
+        secrets = (here.desk.credentials.password, SECRET, token)
+        for file in (tmp_path / "gateway.log", tmp_path / "data" / "journal.sqlite"):
+            content = file.read_bytes()
+            assert content
+            assert not [secret for secret in secrets if secret.encode() in content]
