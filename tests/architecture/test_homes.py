@@ -16,7 +16,7 @@ HOMES: dict[str, set[str]] = {
     "gmqtt": {"transport"},
     "numpy": {"solver"},
     "pysnc": set(),  # the official ServiceNow client, a witness in tests
-    "rich": {"cli"},
+    "rich": {"cli", "testing"},  # testing: the screen of the demo
     "rt": set(),  # a witness in tests; under the GPL, so that src must never depend on it
     "scipy": {"solver"},
     "sqlite3": {"journal", "testing"},

@@ -71,9 +71,9 @@ class Vda5050Fleet:
         """The message for a command, by the robot's version and dialect."""
         if isinstance(command, SendOrder):
             body = order_message(command.order, robot, now, self._settings.allowed_deviation_m)
-            return self._parcel("order", body, robot)
+            return _parcel(self._settings.interface, "order", body, robot)
         kind = "cancelOrder" if isinstance(command, CancelOrder) else "stateRequest"
-        return self._instant(kind, command.action_id, robot, now)
+        return _instant(self._settings, kind, command.action_id, robot, now)
 
     async def send(self, parcel: Parcel) -> None:
         """Publish at QoS 0, as the specification wants it."""
@@ -85,15 +85,6 @@ class Vda5050Fleet:
             self._asker.cancel()
             await asyncio.gather(self._asker, return_exceptions=True)
         await self._client.stop()
-
-    def _instant(self, kind: str, action_id: str, robot: Robot, now: datetime) -> Parcel:
-        key = self._settings.dialect_of(robot.id).instant_actions
-        body = instant_message(kind, action_id, {}, robot, now, key)
-        return self._parcel("instantActions", body, robot)
-
-    def _parcel(self, topic: str, body: str, robot: Robot) -> Parcel:
-        root = f"{self._settings.interface}/v2/{robot.manufacturer}/{robot.serial}"
-        return Parcel(topic=f"{root}/{topic}", body=body, header=topic)
 
     def _on_state(self, message: Message) -> None:
         if message.retain:
@@ -166,7 +157,9 @@ class Vda5050Fleet:
             action_id = f"factsheet-{self._clock.new_id()}"
             try:
                 await self.send(
-                    self._instant("factsheetRequest", action_id, robot, self._clock.now())
+                    _instant(
+                        self._settings, "factsheetRequest", action_id, robot, self._clock.now()
+                    )
                 )
             except DragomanError as error:
                 text = f"Robot {robot_id} can't be asked for its factsheet: {error}"
@@ -204,6 +197,19 @@ class Vda5050Fleet:
         self._log.error(
             f"Fleet {self.name}: {error}", action="fleet.trouble", topic=subject, exc_info=error
         )
+
+
+def _instant(
+    settings: Vda5050Settings, kind: str, action_id: str, robot: Robot, now: datetime
+) -> Parcel:
+    key = settings.dialect_of(robot.id).instant_actions
+    body = instant_message(kind, action_id, {}, robot, now, key)
+    return _parcel(settings.interface, "instantActions", body, robot)
+
+
+def _parcel(interface: str, topic: str, body: str, robot: Robot) -> Parcel:
+    root = f"{interface}/v2/{robot.manufacturer}/{robot.serial}"
+    return Parcel(topic=f"{root}/{topic}", body=body, header=topic)
 
 
 def _sized(payload: bytes) -> bytes:
