@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from dragoman.config.secrets import Secret
 from dragoman.desks.rt import PLUGIN
-from dragoman.domain.errors import BadInput, NeedsHuman, Permanent
+from dragoman.desks.rt.rest import Rest
+from dragoman.domain.errors import BadInput, Conflict, NeedsHuman, Permanent
 from dragoman.ports.desk import DeskWrite
 from dragoman.testing.conformance.desk_witness import Reader, until_through
 from dragoman.testing.rt import EmulatedRequestTracker, Fault
@@ -97,6 +98,42 @@ async def test_somebody_faster_is_seen_by_if_match(reader: Reader, witness: RtWi
     )
     write = DeskWrite(key="k", fields={"Status": "open"}, expect={"Status": ("new",)})
     assert (await reader.desk.write(number, write)).raw["Status"] == "open"
+
+
+async def test_if_match_keeps_a_write_off_a_ticket_that_was_just_resolved(
+    reader: Reader, witness: RtWitness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await witness.open("resolved between our look and our write")
+    store = witness.emulated.store
+    put = Rest.put
+
+    async def too_late(*given: Any) -> Any:
+        if store.tickets[int(number)].status == "new":
+            store.set_status(store.tickets[int(number)], store.user("pat-requester"), "resolved")
+        return await put(*given)
+
+    monkeypatch.setattr(Rest, "put", too_late)
+    write = DeskWrite(key="k", fields={"Status": "open"}, expect={"Status": ("new",)})
+    with pytest.raises(Conflict):
+        await reader.desk.write(number, write)
+    assert store.tickets[int(number)].status == "resolved"
+
+
+async def test_a_transaction_that_becomes_visible_late_is_seen(
+    reader: Reader, witness: RtWitness
+) -> None:
+    slow = await witness.open("slow to commit")
+    await reader.poll()
+    await witness.edit(slow, "committed late")
+    history = witness.emulated.store.tickets[int(slow)].history
+    late = history.pop()
+    quick = await witness.open("quick")
+    await reader.poll()
+    assert reader.reported == [slow, quick]
+    history.append(late)  # its number is lower than those that were reported
+    await reader.poll()
+    assert reader.reported == [slow, quick, slow]
+    assert reader.records[slow].raw["Subject"] == "committed late"
 
 
 async def test_our_own_writes_cost_no_reading(reader: Reader, witness: RtWitness) -> None:

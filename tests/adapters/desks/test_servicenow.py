@@ -82,6 +82,20 @@ async def test_a_query_part_that_the_desk_ignores_needs_a_human(
     await desk.close()
 
 
+async def test_a_restart_reads_only_the_overlap_again(
+    reader: Reader, witness: ServiceNowWitness
+) -> None:
+    numbers = []
+    for index in range(6):
+        numbers.append(await witness.open(f"case {index}"))
+        await witness.later(3)
+        await reader.poll()
+    restarted = Reader(witness.connect(), cursor=reader.cursor)
+    await restarted.poll()
+    assert restarted.reported == numbers[-2:], "5 s of overlap before the newest"
+    await restarted.desk.close()
+
+
 async def test_a_record_from_the_future_stops_nothing(
     reader: Reader, witness: ServiceNowWitness
 ) -> None:
