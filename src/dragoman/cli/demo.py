@@ -86,7 +86,8 @@ def demo(  # noqa: PLR0913, PLR0917 - Typer makes an option of each
 def _look_at(config: Path, keep: Path | None) -> str:
     if keep is None:
         return "run it again with --keep DIR to have journal and logs to look at"
-    return f"look into {config.parent / 'logs'} and at: dragoman --config {config} trace NUMBER"
+    same = f"dragoman --config {config}"
+    return f"look into {config.parent / 'logs'}; or start `{same} up` and ask `{same} trace NUMBER`"
 
 
 def _write(path: Path, figures: dict[str, object]) -> None:

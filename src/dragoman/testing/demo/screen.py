@@ -45,7 +45,6 @@ class Screen:
         self._printed = ("", 0.0)
 
     def __enter__(self) -> Self:
-        self._begun = time.monotonic()
         if self.console.is_terminal:
             self._live.start()
         return self
@@ -111,7 +110,7 @@ class Screen:
     def kept(self, root: Path, config: Path) -> None:
         """Where the site's files are."""
         text = f"Configuration, journal, logs and reports are in {root}\n"
-        text += f"Look on: dragoman --config {config} check"
+        text += f"Look on: dragoman --config {config} journal stats"
         self.console.print(Text(text), soft_wrap=True)
 
     def _clock(self) -> str:
