@@ -49,7 +49,7 @@ fast-tests: $(VENV)/.ready ## run the default tests only (ARGS="-k webhook")
 live: $(VENV)/.ready ## test against a real Request Tracker, broker and vehicle program (uses apt and npm)
 	@echo "== live tests"
 	@if [ -f tests/live/setup.sh ]; then bash tests/live/setup.sh; fi
-	@$(BIN)/pytest -m live --session-timeout 900 tests/live $(ARGS)
+	@$(BIN)/pytest -m live --session-timeout 900 $(ARGS)
 
 faults: $(VENV)/.ready ## the long kill, power-loss and disk-full runs, ten minutes at most
 	@echo "== fault tests"
