@@ -27,7 +27,11 @@ def overdue(kit: Kit, why_waiting: Callable[[Case], str], limit: int = 200) -> C
 
 
 def started(kit: Kit, version: str) -> Change:
-    """Note the start, and ask every robot that is bound to an order for its state."""
+    """Note the start, and ask every robot for its state.
+
+    Those bound to an order tell what became of it; of the others, none can be given work before
+    it has spoken, and a robot that has nothing to say is silent for as long as 30 s (VDA 5050).
+    """
     draft = kit.draft()
     site = kit.site
     out = [case for case in site.cases.values() if case.state in WORKING]
@@ -41,8 +45,6 @@ def started(kit: Kit, version: str) -> Change:
         )
     )
     for robot in site.robots.values():
-        if not robot.bound:
-            continue
         try:
             draft.ask(robot.id, draft.now + timedelta(minutes=1))
         except Permanent:
