@@ -65,9 +65,7 @@ async def opened(
     clock = clock or SystemClock()
     shims = shims or Shims()
     config.site.data.mkdir(parents=True, exist_ok=True)
-    journal = await SqliteJournal.open(
-        config.journal_file, site_name=config.site.name, clock=clock
-    )
+    journal = await SqliteJournal.open(config.journal_file, site_name=config.site.name, clock=clock)
     try:
         async with broker(config) as mqtt, _in_thread(preload):
             yield Gateway(_parts(config, clock, shims, journal, mqtt))

@@ -13,7 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 from hashlib import sha256
 
-from dragoman.domain.case import ENDED, Case, CaseDraft, CaseState, DeskPhase
+from dragoman.domain.case import ENDED, Case, CaseDraft, DeskPhase
 from dragoman.domain.change import Change, Entry, merged
 from dragoman.domain.delivery import Delivery, DeliveryState, dropped
 from dragoman.domain.errors import BadInput
