@@ -236,6 +236,19 @@ def test_a_time_from_the_future_is_kept_beside_ours() -> None:
     assert report.reported_at - NOW > timedelta(days=3650)
 
 
+@pytest.mark.parametrize("padding", ["", "x" * 20_000])
+def test_actions_and_errors_are_those_of_this_state(padding: str) -> None:
+    desk = Desk()
+    for status in ("WAITING", "RUNNING", "RUNNING", "FINISHED"):
+        error = {"errorType": status, "errorLevel": "WARNING"}
+        told = {"actionId": "a", "actionStatus": status, "actionType": "pick"}
+        body = state(actionStates=[told], errors=[error], information=[{"infoType": padding}])
+        report = desk.say("state", body)[-1]
+        assert isinstance(report, RobotReport)
+        assert [(a.id, a.type, a.status) for a in report.actions] == [("a", "pick", status)]
+        assert [one.type for one in report.errors] == [status]
+
+
 def test_long_descriptions_are_cut() -> None:
     error = {"errorType": "e", "errorLevel": "WARNING", "errorDescription": "x" * 100_000}
     action = {"actionId": "a", "actionStatus": "FINISHED", "resultDescription": "y" * 100_000}

@@ -29,6 +29,8 @@ from dragoman.transport.mqtt import Message, MqttClient, MqttSettings, PayloadTo
 
 MAX_BYTES = 1024 * 1024
 """Bytes of a message above which it is not even read; real ones have some kilobytes."""
+USUAL_BYTES = 16 * 1024
+"""Of a longer state nothing is remembered for the next one, so that memory stays bounded."""
 ASK_AFTER_S = 2.0
 """The broker may hold a factsheet; it is asked for only if none came within this time."""
 ASK_EVERY_S = 0.02
@@ -100,7 +102,8 @@ class Vda5050Fleet:
         now = self._clock.now()
         if not self._roster.knows(robot_id, state.version, now):
             self._meet(robot_id, state.version)
-        self._sink(state_report(robot_id, state, now))
+        usual = len(message.payload) <= USUAL_BYTES
+        self._sink(state_report(robot_id, state, now, remember=usual))
 
     def _on_connection(self, message: Message) -> None:
         robot_id = _robot_id(message.topic)

@@ -1,6 +1,7 @@
 """VDA 5050 messages in the gateway's terms. Called by client.py for every message; hot."""
 
 from datetime import datetime
+from functools import lru_cache
 
 from dragoman.domain.robot import (
     ActionReport,
@@ -10,7 +11,7 @@ from dragoman.domain.robot import (
     RobotError,
     RobotReport,
 )
-from dragoman.fleets.vda5050.inbound import Connection, Error, Factsheet, State
+from dragoman.fleets.vda5050.inbound import ActionState, Connection, Error, Factsheet, State
 
 LINKS = {
     "ONLINE": Link.ONLINE,
@@ -21,10 +22,19 @@ LINKS = {
 
 LONGEST_TEXT = 500
 """Characters that are kept of a robot's own descriptions."""
+CACHED = 8192
+"""Lists of actions and of errors that are remembered as read, about one a robot."""
 
 
-def state_report(robot_id: str, state: State, received_at: datetime) -> RobotReport:
-    """One state. A robot that doesn't tell its mode is taken to be automatic."""
+def state_report(
+    robot_id: str, state: State, received_at: datetime, *, remember: bool = True
+) -> RobotReport:
+    """One state. A robot that doesn't tell its mode is taken to be automatic.
+
+    remember: keep its actions and errors for the next state; not for very long ones.
+    """
+    read_actions = _actions if remember else _actions.__wrapped__
+    read_errors = _errors if remember else _errors.__wrapped__
     battery, position, safety = state.battery_state, state.agv_position, state.safety_state
     return RobotReport(
         robot_id=robot_id,
@@ -46,17 +56,30 @@ def state_report(robot_id: str, state: State, received_at: datetime) -> RobotRep
         position=None
         if position is None
         else Position(x=position.x, y=position.y, map_id=position.map_id, theta=position.theta),
-        actions=tuple(
-            ActionReport(
-                id=action.action_id,
-                type=action.action_type or "",
-                status=action.action_status,
-                result=(action.result_description or "")[:LONGEST_TEXT],
-            )
-            for action in state.action_states
-        ),
-        errors=tuple(_error(error) for error in state.errors),
+        actions=read_actions(state.action_states),
+        errors=read_errors(state.errors),
     )
+
+
+# From one state to the next these seldom change, so most come from the cache.
+
+
+@lru_cache(maxsize=CACHED)
+def _actions(states: tuple[ActionState, ...]) -> tuple[ActionReport, ...]:
+    return tuple(
+        ActionReport(
+            id=action.action_id,
+            type=action.action_type or "",
+            status=action.action_status,
+            result=(action.result_description or "")[:LONGEST_TEXT],
+        )
+        for action in states
+    )
+
+
+@lru_cache(maxsize=CACHED)
+def _errors(errors: tuple[Error, ...]) -> tuple[RobotError, ...]:
+    return tuple(_error(error) for error in errors)
 
 
 def _error(error: Error) -> RobotError:

@@ -260,7 +260,11 @@ class LinkConformance:
         try:
             await eventually(lambda: fleet.connected)
             await world.add("r1", world.versions[0])
-            await eventually(lambda: any(isinstance(report, RobotReport) for report in heard[1:]))
+            await eventually(lambda: heard)
+            second = await world.add("r2", world.versions[0])
+            await eventually(
+                lambda: any(isinstance(r, RobotReport) and r.robot_id == second for r in heard)
+            )
         finally:
             await fleet.stop()
 
