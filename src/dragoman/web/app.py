@@ -42,17 +42,20 @@ def create_app(gateway: Gateway, config: Config) -> FastAPI:
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    undeclared = [route.path for route, scopes in routes(app) if len(scopes) != 1]
+    undeclared = [route.path for route, scopes in routes() if len(scopes) != 1]
     if undeclared:
         raise RuntimeError(f"these routes don't declare one scope each: {undeclared}")
     return app
 
 
-def routes(app: FastAPI) -> Iterator[tuple[APIRoute, list[str]]]:
-    """Every route with the scopes that it declares."""
-    for route in app.routes:
-        if isinstance(route, APIRoute):
-            yield route, scopes_of(list(_calls(route.dependant)))
+def routes() -> list[tuple[APIRoute, list[str]]]:
+    """Every route with the scopes that it declares. Raises TypeError on one of another kind."""
+    found = []
+    for route in (route for router in ROUTERS for route in router.routes):
+        if not isinstance(route, APIRoute):
+            raise TypeError(f"{route} can't declare a scope")
+        found.append((route, scopes_of(list(_calls(route.dependant)))))
+    return found
 
 
 def _calls(dependant: Dependant) -> Iterator[object]:
