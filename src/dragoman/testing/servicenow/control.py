@@ -61,6 +61,8 @@ class Controls:
                 return desk.records(table)
             case "GET", ["ledger"]:
                 return self._ledger(query)
+            case "GET", ["acknowledged"]:
+                return self._desk.webhooks.acknowledged
             case "GET", ["summary"]:
                 return self._summary()
             case _:

@@ -43,9 +43,10 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One message on its way: its id (webhook-id), its subscription and its exact body."""
+    """One message on its way: its id (webhook-id), its record, subscription and exact body."""
 
     id: str
+    sys_id: str
     subscription: Subscription
     body: bytes
 
@@ -65,7 +66,10 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 class Webhooks:
-    """Sends deliveries while started. `counts` tells sent, delivered, failed, lost and retried."""
+    """Sends deliveries while started. `counts` tells sent, delivered, failed, lost and retried.
+
+    acknowledged: the records (sys_id) of the deliveries that were answered with 2xx, in order.
+    """
 
     def __init__(
         self,
@@ -77,6 +81,7 @@ class Webhooks:
         """render: (table, row) → the record as a body carries it, as the Table API shows it."""
         self.retry_delays: tuple[float, ...] = (0.5, 2.0, 5.0)
         self.counts: Counter[str] = Counter()
+        self.acknowledged: list[str] = []
         self._faults = faults
         self._now = now
         self._chance = chance
@@ -146,6 +151,7 @@ class Webhooks:
                 self._send(
                     Delivery(
                         id=delivery,
+                        sys_id=row["sys_id"],
                         subscription=subscription,
                         body=msgspec.json.encode(message),
                     )
@@ -190,6 +196,7 @@ class Webhooks:
         for delay in (*self.retry_delays, None):
             if await self._post(delivery):
                 self.counts["delivered"] += 1
+                self.acknowledged.append(delivery.sys_id)
                 return
             if delay is not None:
                 self.counts["retried"] += 1
