@@ -110,7 +110,12 @@ async def _started(
     screen.say("Starting desk, broker, gateway and robots …")
     async with AsyncExitStack() as stack:
         login = Credentials(user_name=GATEWAY, password=folder.secret("desk-password"))
-        desk = await RemoteDesk.start(fields=site.FIELDS, credentials=login, log=folder.log("desk"))
+        desk = await RemoteDesk.start(
+            fields=site.FIELDS,
+            credentials=login,
+            log=folder.log("desk"),
+            report=folder.root / "desk.json",
+        )
         stack.push_async_callback(desk.stop)
         site.write_config(folder, options, desk.url)
         broker = None
