@@ -5,6 +5,7 @@ the robot stands, since stitching confuses real vehicles (docs/reference/vehicle
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from dragoman.domain.case import Case
 from dragoman.domain.errors import BadInput
@@ -35,8 +36,9 @@ def place_of(case: Case, locations: Mapping[str, Place]) -> Place:
     return place
 
 
+@lru_cache(maxsize=4096)
 def normal(name: str) -> str:
-    """A location's name, blind to case and spacing."""
+    """A location's name, blind to case and spacing. Asked again for each waiting case and pass."""
     return " ".join(name.casefold().split())
 
 
