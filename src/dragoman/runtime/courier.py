@@ -120,7 +120,7 @@ class Courier:
         if not self.breaker.allows(now):
             return _until(self.breaker.until, now) if not self._busy else None
         limit = self._at.limit(self._concurrency)
-        for lane in tuple(self._ready):
+        for lane in sorted(self._ready, key=_after_fetches):
             if len(self._busy) >= limit:
                 break
             self._start(lane, now)
@@ -205,3 +205,8 @@ class Courier:
 
 def _until(at: datetime | None, now: datetime) -> float | None:
     return None if at is None else max(0.0, (at - now) / timedelta(seconds=1))
+
+
+def _after_fetches(lane: str) -> bool:
+    """Sorts new work before the backlog of writes: a slow desk must not hold robots up."""
+    return not lane.startswith("fetch:")
