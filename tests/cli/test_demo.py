@@ -97,7 +97,12 @@ def test_time_runs_out(site: Path) -> None:
 
 @pytest.mark.timeout(100)
 @pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.faults)]
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.faults),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.faults),
+    ],
 )
 def test_interrupted(site: Path, number: signal.Signals) -> None:
     running = subprocess.Popen(

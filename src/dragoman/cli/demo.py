@@ -100,9 +100,10 @@ def _write(path: Path, figures: dict[str, object]) -> None:
 
 
 async def _until_sigterm(work: Coroutine[Any, Any, T]) -> T:
-    """A SIGTERM ends everything as a Ctrl-C does."""
+    """A SIGTERM, or a terminal that goes away, ends everything as a Ctrl-C does."""
     task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
         return await task
     except asyncio.CancelledError:

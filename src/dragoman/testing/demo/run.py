@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from pydantic import SecretStr
 
 from dragoman.domain.errors import Permanent
@@ -84,6 +85,15 @@ async def play(options: Options, screen: Screen) -> Result:
 
 
 async def _play(options: Options, screen: Screen, folder: site.SiteFolder) -> Result:
+    with folder.log("demo").open("a", encoding="utf-8") as log:
+        structlog.configure(logger_factory=structlog.WriteLoggerFactory(log))  # not on the screen
+        try:
+            return await _played(options, screen, folder)
+        finally:
+            structlog.reset_defaults()
+
+
+async def _played(options: Options, screen: Screen, folder: site.SiteFolder) -> Result:
     async with _started(options, screen, folder) as here:
         with screen:
             ran_out = await _worked(options, screen, here)
