@@ -49,11 +49,11 @@ fast-tests: $(VENV)/.ready ## run the default tests only (ARGS="-k webhook")
 live: $(VENV)/.ready ## test against a real Request Tracker, broker and vehicle program (uses apt and npm)
 	@echo "== live tests"
 	@if [ -f tests/live/setup.sh ]; then bash tests/live/setup.sh; fi
-	@$(BIN)/pytest -m live --session-timeout 900 $(ARGS)
+	@$(BIN)/pytest -m live --session-timeout 1200 $(ARGS)
 
 faults: $(VENV)/.ready ## the long kill, power-loss and disk-full runs, ten minutes at most
 	@echo "== fault tests"
-	@$(BIN)/pytest -m faults --session-timeout 600 $(ARGS)
+	@$(BIN)/pytest -m faults --session-timeout 1200 $(ARGS)
 
 bench: $(VENV)/.ready ## run the benchmarks against the committed baseline
 	@$(PY) -m bench $(ARGS)

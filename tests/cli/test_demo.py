@@ -128,7 +128,7 @@ def test_interrupted(site: Path, number: signal.Signals) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_chaos(site: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     ran = demo("--chaos", "--cases", "30", "--json", str(out), "--keep", str(site))

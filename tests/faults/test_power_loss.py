@@ -154,7 +154,7 @@ async def test_a_weaker_sync_does_lose_some() -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("frequent_checkpoints")
 @pytest.mark.parametrize("seed", range(2, 7))
 async def test_no_acknowledged_commit_is_lost_by_many_power_cuts(seed: int) -> None:
