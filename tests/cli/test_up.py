@@ -5,8 +5,8 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,21 +49,45 @@ def resolved(here: Site, number: str) -> Callable[[], bool]:
 async def test_one_case_by_webhook_and_polling_arrives_once(tmp_path: Path) -> None:
     async with site(tmp_path) as here:
         here.desk.subscribe(here.hook, secret=SECRET)
-        process = await here.up()
+        with supervised(here) as supervisor:
+            process = await here.up()
+            told = {await asyncio.to_thread(supervisor.recv, 100) for _ in range(3)}
+            assert told == {b"READY=1", b"WATCHDOG=1"}
         async with here.robots(2) as fleet:
             number = here.desk.open_case(
                 short_description="a [red] noise", location="Dock 1", category="inquiry"
             )["number"]
             await eventually(resolved(here, number))
             assert len(fleet.executions()) == 1
+        await eventually(lambda: here.desk.webhooks.counts["delivered"])
         (case,) = (await here.json("cases", "list"))["items"]
         assert case["number"] == number
         await traced(here, number)
+        token = (tmp_path / "data" / "api-token").read_text().strip()
         process.send_signal(signal.SIGTERM)
         assert await ended(process) == Exit.OK
         assert not (tmp_path / "data" / "api.url").exists()
         code, text = await here.run("cases", "list")
         assert code == Exit.UNREACHABLE, text
+        no_secret_is_written(tmp_path, (here.desk.credentials.password, SECRET, token))
+
+
+@contextmanager
+def supervised(here: Site) -> Iterator[socket.socket]:
+    """A supervisor that wants to hear of the next gateway."""
+    address = here.folder / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(address))
+        supervisor.settimeout(10.0)
+        here.env |= {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "200000"}
+        yield supervisor
+
+
+def no_secret_is_written(folder: Path, secrets: Sequence[str]) -> None:
+    for file in (folder / "gateway.log", folder / "data" / "journal.sqlite"):
+        content = file.read_bytes()
+        assert content
+        assert not [secret for secret in secrets if secret.encode() in content]
 
 
 async def traced(here: Site, number: str) -> None:
@@ -174,35 +198,3 @@ async def test_it_says_what_keeps_it_from_starting(tmp_path: Path) -> None:
         assert process.returncode == Exit.FAILED
         assert "api.listen" in told.decode()
         assert "Traceback" not in told.decode()
-
-
-async def test_it_tells_its_supervisor(tmp_path: Path) -> None:
-    async with site(tmp_path) as here:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
-            supervisor.bind(str(tmp_path / "notify"))
-            supervisor.settimeout(10.0)
-            here.env |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
-            process = await here.up()
-            told = {await asyncio.to_thread(supervisor.recv, 100) for _ in range(3)}
-            assert told == {b"READY=1", b"WATCHDOG=1"}
-            process.send_signal(signal.SIGTERM)
-            assert await ended(process) == Exit.OK
-            supervisor.setblocking(False)
-            with suppress(BlockingIOError):
-                while True:
-                    told.add(supervisor.recv(100))
-            assert b"STOPPING=1" in told
-
-
-async def test_no_secret_is_in_the_log_or_the_data(tmp_path: Path) -> None:
-    async with site(tmp_path) as here:
-        process = await here.up()
-        token = (tmp_path / "data" / "api-token").read_text().strip()
-        assert (tmp_path / "data" / "api-token").stat().st_mode & 0o777 == 0o600
-        process.send_signal(signal.SIGTERM)
-        assert await ended(process) == Exit.OK
-        secrets = (here.desk.credentials.password, SECRET, token)
-        for file in (tmp_path / "gateway.log", tmp_path / "data" / "journal.sqlite"):
-            content = file.read_bytes()
-            assert content
-            assert not [secret for secret in secrets if secret.encode() in content]

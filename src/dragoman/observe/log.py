@@ -133,7 +133,7 @@ def _take_over(out: TextIO, level: int, before: list[Processor], last: Processor
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
-def _named(logger: WrappedLogger, _: str, event: EventDict) -> EventDict:
+def _named(_: WrappedLogger, _name: str, event: EventDict) -> EventDict:
     """Every line has an action; that of a library is its logger's name."""
-    event.setdefault("action", f"library.{getattr(logger, 'name', 'unknown')}")
+    event.setdefault("action", f"library.{event['_record'].name}")
     return event
