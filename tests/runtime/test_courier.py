@@ -19,9 +19,7 @@ AT = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 
 
 def delivery(n: int, lane: str = "case") -> Delivery:
-    return Delivery(
-        id=f"d{n}", target="desk:x", lane=lane, verb="write", payload={}, created_at=AT
-    )
+    return Delivery(id=f"d{n}", target="desk:x", lane=lane, verb="write", payload={}, created_at=AT)
 
 
 @pytest.mark.parametrize("after_restart", [True, False])
