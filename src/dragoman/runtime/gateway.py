@@ -17,6 +17,7 @@ from dragoman.domain.robot import FleetReport, RobotReport
 from dragoman.flow import operate, recover
 from dragoman.flow.track import Track
 from dragoman.ports.feed import FeedCommand
+from dragoman.runtime.courier import Courier
 from dragoman.runtime.handlers import couriers
 from dragoman.runtime.operators import Operators
 from dragoman.runtime.parts import Parts
@@ -29,6 +30,8 @@ SWEEP_EVERY = 10
 """Ticks between two looks for silent robots."""
 BREATH_S = 0.02
 """Between two passes that served nobody, however much robots have to say."""
+CONNECT_S = 2.0
+"""How long a fleet's first commands wait for its connection."""
 CROWDED = 5000
 """Commits under way above which robots' telemetry is not journalled any more (G6)."""
 
@@ -72,7 +75,7 @@ class Gateway:
             async with asyncio.TaskGroup() as group:
                 for courier in self.couriers.values():
                     courier.restart()
-                    group.create_task(courier.run(), name=f"courier {courier.target}")
+                    group.create_task(self._carry(courier), name=f"courier {courier.target}")
                 for name, poller in self.pollers.items():
                     group.create_task(poller.run(), name=f"poller {name}")
                 group.create_task(self._assigner(), name="assigner")
@@ -127,6 +130,18 @@ class Gateway:
             self.kit.journal.commit(change)
 
     # The loops.
+
+    async def _carry(self, courier: Courier) -> None:
+        """Carry for a target; for a fleet not before it is connected, if that doesn't take long.
+
+        Commands that failed only because it isn't yet would open the target's breaker.
+        """
+        fleet = self.parts.fleets.get(courier.target.removeprefix("fleet:"))
+        if courier.target.startswith("fleet:") and fleet is not None:
+            until = self.kit.clock.monotonic() + CONNECT_S
+            while not fleet.connected and self.kit.clock.monotonic() < until:  # noqa: ASYNC110 (a state, no event)
+                await asyncio.sleep(BREATH_S)
+        await courier.run()
 
     async def _assigner(self) -> None:
         """Assign whenever there is news."""
