@@ -72,9 +72,9 @@ async def test_the_promises_hold_at_every_named_point(tmp_path: Path) -> None:
 @pytest.mark.parametrize("polled", [True, False], ids=["polled", "webhooks-only"])
 async def test_the_promises_hold_through_hundreds_of_kills(tmp_path: Path, polled: bool) -> None:
     async with site(tmp_path, robots=15, polled=polled) as scene:
-        await killed(scene, 75, seed=2 + polled, named_share=0.5)
-        assert scene.gateways.deaths.kills >= 75
-        assert all(scene.gateways.deaths.by_point[point] >= 2 for point in Point)
+        await killed(scene, 155, seed=2 + polled, named_share=0.5)
+        assert scene.gateways.deaths.kills >= 155
+        assert all(scene.gateways.deaths.by_point[point] >= 5 for point in Point)
 
 
 @pytest.mark.faults
