@@ -27,7 +27,7 @@ def read(
     """
     if report.order_id == attempt.order_id:
         return _holding(report, before, attempt)
-    return _without(report, before, attempt, forgetful=boots != attempt.boots)
+    return _without(report, before, attempt, forgetful=attempt.doubtful or boots != attempt.boots)
 
 
 def _holding(

@@ -104,6 +104,7 @@ class Assignment:
     parcel: the message as first composed, so that a repeat has identical bytes. cancel_id: the id
     of our cancelOrder action, once one was made. then: what becomes of the case after STOPPING.
     repeatable: doing it twice does no harm. boots: the robot's restarts before this order.
+    doubtful: it was uncertain once, so the robot may have done it unheard and forgotten it.
     All times by the gateway's clock.
     """
 
@@ -117,6 +118,7 @@ class Assignment:
     expected_s: float = 120.0
     repeatable: bool = False
     boots: int = 0
+    doubtful: bool = False
     parcel: Mapping[str, object] = field(default_factory=dict)
     sends: int = 0
     cancels: int = 0

@@ -99,7 +99,8 @@ def _still_stopping(job: Job, attempt: Assignment, now: datetime, policy: Policy
         return Step(job=moved, entries=(entry(moved, note, now),), effects=(cancel,))
     reason = f"{attempt.reason}; robot {attempt.robot_id} does not confirm that it stopped"
     case = enter(job.case, CaseState.UNCERTAIN, now, after(now, policy.remind_in(0)), reason)
-    unsure = Job(case=case, assignment=replace(attempt, state=AssignmentState.UNCERTAIN))
+    lost = replace(attempt, state=AssignmentState.UNCERTAIN, doubtful=True)
+    unsure = Job(case=case, assignment=lost)
     note = Note(
         action="case.uncertain",
         text=f"Uncertain: {reason}. A person has to confirm that it stands still.",
