@@ -137,6 +137,34 @@ def test_a_frozen_robot_makes_the_case_uncertain_and_no_other_gets_it() -> None:
     assert not list(broken(world))
 
 
+def test_a_robot_that_reads_the_stop_after_it_was_found_at_work_is_no_failure() -> None:
+    """As a vehicle does that was frozen: its state goes out before it reads what waits for it."""
+    world = working_world()
+    robot = robot_of(world)
+    go_on(world, 1)
+    world.misbehave(robot, Misbehaviour(frozen=True))
+    for _ in range(120):  # what the gateway sends waits at the robot
+        world.pass_time(1.0)
+        world.fire()
+        world.sync()
+        for lane in world.lanes():
+            world.carry(lane)
+    assert only_case(world).state is CaseState.UNCERTAIN
+    wire = list(world.fleet.down[robot])
+    world.fleet.down[robot].clear()
+    world.misbehave(robot, BEHAVED)
+    world.pass_time(0.1)
+    while world.fleet.up[robot]:
+        world.hear(robot)
+    assert only_case(world).state is CaseState.EXECUTING
+    world.fleet.down[robot].extend(wire)
+    go_on(world, 60)
+    assert "case.failed" not in actions(world)
+    assert only_case(world).state is CaseState.HELD  # by the reason of the stop: no progress
+    assert world.kit.site.robots[robot].bound == ""
+    assert not list(broken(world))
+
+
 def test_a_robot_that_rejects_is_excluded_and_the_next_one_does_it() -> None:
     world = working_world()
     robot = robot_of(world)

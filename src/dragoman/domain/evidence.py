@@ -82,7 +82,7 @@ def _outcome(
         result = "; ".join(a.result for a in ours if a.result)
         return on.Finished(order_id=attempt.order_id, result=result)
     untold = len(ours) < len(attempt.order.action_ids) and not failed
-    if attempt.state in {AssignmentState.STOPPING, AssignmentState.UNCERTAIN}:
+    if attempt.cancel_id:  # whatever the state: an order that turned up again may still be stopped
         cancel = _cancelled(report, attempt)
         proof = cancel or f"Robot {report.robot_id} shows the order as ended"
         undone = cancel.endswith("FINISHED") or not untold

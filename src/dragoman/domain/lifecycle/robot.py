@@ -277,9 +277,15 @@ def returned(job: Job, event: on.Returned, now: datetime, policy: Policy) -> Ste
 
 
 def stopped(job: Job, event: on.Stopped, now: datetime, policy: Policy) -> Step:
-    """The robot is known not to run the order: the case goes where `then` says."""
+    """The robot is known not to run the order: the case goes where `then` says.
+
+    Also when the order turned up again after its cancelOrder, which the robot may read only then;
+    a person's word counts while the gateway asks for it.
+    """
     attempt = job.live(event.order_id)
-    if attempt is None or job.case.state not in {CaseState.STOPPING, CaseState.UNCERTAIN}:
+    asked = job.case.state in {CaseState.STOPPING, CaseState.UNCERTAIN}
+    late = attempt is not None and attempt.cancel_id and event.actor == "gateway"
+    if attempt is None or not (asked or late):
         return nothing(job)
     data = {"reason": attempt.reason, "proof": event.proof}
     match attempt.then:
