@@ -31,6 +31,11 @@ class Gateway:
         self._process: Process | None = None
 
     @property
+    def pid(self) -> int:
+        """Of the process, 0 before the first start."""
+        return self._process.pid if self._process is not None else 0
+
+    @property
     def running(self) -> bool:
         """There is a process."""
         return self._process is not None and self._process.returncode is None
@@ -67,13 +72,21 @@ class Gateway:
 class Robots:
     """The simulated robots' process, driven by lines."""
 
-    def __init__(self, folder: SiteFolder, *, count: int, seed: int) -> None:
+    def __init__(
+        self, folder: SiteFolder, *, count: int, seed: int, time_scale: float = TIME_SCALE
+    ) -> None:
         self._folder = folder
         self._count = count
         self._seed = seed
+        self._time_scale = time_scale
         self._process: Process | None = None
         self._turn = asyncio.Lock()
         self.names: list[str] = []
+
+    @property
+    def pid(self) -> int:
+        """Of the process, 0 before the start."""
+        return self._process.pid if self._process is not None else 0
 
     async def start(self) -> None:
         """Return when all are online. Raises Permanent if they aren't."""
@@ -85,7 +98,7 @@ class Robots:
                 *("--broker", f"mqtt://127.0.0.1:{self._folder.broker_port}"),
                 *("--username", BROKER_USER, "--password-variable", password),
                 *("--count", str(self._count), "--seed", str(self._seed), "--map", "hall"),
-                *("--time-scale", str(TIME_SCALE), "--state-interval-s", "5"),
+                *("--time-scale", str(self._time_scale), "--state-interval-s", "5"),
                 *("--report", str(self._folder.robots_report)),
                 stdin=PIPE,
                 stdout=PIPE,

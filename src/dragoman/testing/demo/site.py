@@ -72,8 +72,10 @@ def make(root: Path) -> SiteFolder:
     return folder
 
 
-def write_config(folder: SiteFolder, options: Options, desk_url: str) -> None:
-    """Write dragoman.toml for a desk that listens there."""
+def write_config(
+    folder: SiteFolder, options: Options, desk_url: str, *, time_scale: float = TIME_SCALE
+) -> None:
+    """Write dragoman.toml for a desk that listens there and robots that live so fast."""
     places = "\n".join(
         f'"{name}" = {{ node = "{node}", x = {x}, y = {y}, map = "hall" }}'
         for name, (node, x, y) in LOCATIONS.items()
@@ -86,7 +88,7 @@ def write_config(folder: SiteFolder, options: Options, desk_url: str) -> None:
         desk_url=desk_url,
         poll="true" if options.intake != "webhook" else "false",
         webhook=_WEBHOOK if options.intake != "poll" else "",
-        speed=1.5 * TIME_SCALE,
+        speed=1.5 * time_scale,
         places=places,
     )
     folder.config.write_text(text, encoding="utf-8")
