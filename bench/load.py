@@ -40,9 +40,7 @@ async def loaded(cases: int, per_s: float) -> dict[str, float]:
         root = stack.enter_context(tempfile.TemporaryDirectory(prefix="dragoman-bench-"))
         folder = site.make(Path(root))
         login = Credentials(user_name="dragoman", password=folder.secret("desk-password"))
-        desk = await RemoteDesk.start(
-            fields=site.FIELDS, credentials=login, log=folder.log("desk")
-        )
+        desk = await RemoteDesk.start(fields=site.FIELDS, credentials=login, log=folder.log("desk"))
         stack.push_async_callback(desk.stop)
         site.write_config(folder, options, desk.url, time_scale=TIME_SCALE)
         gateway = Gateway(folder)
@@ -67,7 +65,9 @@ async def loaded(cases: int, per_s: float) -> dict[str, float]:
         )
         found = figures(watch.cases.values(), watch.acknowledged, judged)
     assert not found.problems, found.problems[:5]
-    spent = {f"{name}_cpu_ms_per_case": (after[name] - before[name]) / cases * 1e3 for name in after}
+    spent = {
+        f"{name}_cpu_ms_per_case": (after[name] - before[name]) / cases * 1e3 for name in after
+    }
     return {**_told(found, watch), **spent}
 
 

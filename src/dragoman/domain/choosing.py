@@ -1,27 +1,19 @@
-"""Which robot for which case: hard filters first, then one cost matrix for all waiting cases.
+"""Which robot for which case: one cost matrix for all waiting cases and all fit robots.
 
-Called by flow/assign. Every exclusion has a reason in words, and both the costs and the reasons
-are journalled with the decision. The matrix is solved by a port (ports/solver.py).
+Called by flow/assign with the robots that domain/roster.py lets through. Every exclusion has a
+reason in words, and both the costs and the reasons are journalled with the decision. The matrix
+is solved by a port (ports/solver.py).
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from dragoman.domain.case import Case
 from dragoman.domain.order import Place
-from dragoman.domain.policy import Mission, Policy, Weights
-from dragoman.domain.robot import Link, Robot, RobotReport
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A robot that could take work now. base: the cost that doesn't depend on the case."""
-
-    robot: Robot
-    report: RobotReport
-    base: float
+from dragoman.domain.policy import Mission, Weights
+from dragoman.domain.roster import Candidate, Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +23,6 @@ class Wanted:
     case: Case
     mission: Mission
     place: Place
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
-    """The robots that may be chosen now, and why the others may not (robot id → reason)."""
-
-    candidates: tuple[Candidate, ...]
-    excluded: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,78 +38,10 @@ class Problem:
     excluded: Sequence[Mapping[str, str]] = field(default=())
 
 
-def pool(
-    robots: Iterable[Robot],
-    reports: Mapping[str, RobotReport],
-    now: datetime,
-    policy: Policy,
-    weights: Weights,
-) -> Pool:
-    """Sort the fleet into candidates and excluded."""
-    fit: list[tuple[Robot, RobotReport]] = []
-    excluded: dict[str, str] = {}
-    for robot in robots:
-        report = reports.get(robot.id)
-        why = unfit(robot, report, now, policy, weights)
-        if why or report is None:
-            excluded[robot.id] = why
-        else:
-            fit.append((robot, report))
-    mean = sum(robot.jobs for robot, _ in fit) / len(fit) if fit else 0.0
-    candidates = tuple(
-        Candidate(robot=robot, report=report, base=_base(robot, report, mean, weights))
-        for robot, report in fit
-    )
-    return Pool(candidates=candidates, excluded=excluded)
-
-
-def unfit(  # noqa: C901 - one line per hard filter
-    robot: Robot, report: RobotReport | None, now: datetime, policy: Policy, weights: Weights
-) -> str:
-    """Why this robot may get nothing now, or "" if it may."""
-    if report is None:
-        return "has not reported its state"
-    if robot.bound:
-        return f"busy with order {robot.bound}"
-    if robot.quarantined or robot.banned:
-        return f"out of service: {robot.quarantined or robot.banned}"
-    if robot.rests_until is not None and robot.rests_until > now:
-        return "rests after not answering an order"
-    if robot.link in {Link.OFFLINE, Link.BROKEN}:
-        return f"connection {robot.link.value}"
-    age = now - report.received_at
-    limit = max(policy.fresh_within, policy.silent_after * robot.interval_s)
-    if age > timedelta(seconds=limit):
-        return f"last state is {age.total_seconds():.0f} s old"
-    if report.mode != "AUTOMATIC":
-        return f"operating mode {report.mode}"
-    if report.e_stop:
-        return "emergency stop"
-    if report.paused:
-        return "paused"
-    fatal = [error.type for error in report.errors if error.level == "FATAL"]
-    if fatal:
-        return f"error {', '.join(fatal)}"
-    if not report.idle:
-        return f"works on order {report.order_id!r} that is not ours"
-    if report.battery is not None and report.battery < weights.min_battery:
-        return f"battery {report.battery:.0f} % below {weights.min_battery:.0f} %"
-    return ""
-
-
-def _base(robot: Robot, report: RobotReport, mean_jobs: float, weights: Weights) -> float:
-    battery = 100.0 if report.battery is None else report.battery
-    return (
-        weights.battery * (100.0 - battery)
-        + weights.fairness * max(0.0, robot.jobs - mean_jobs)
-        + (weights.far_s if report.charging else 0.0)
-    )
-
-
 def problem(wanted: Sequence[Wanted], fleet: Pool, now: datetime, weights: Weights) -> Problem:
     """The cost matrix. Urgent cases have an advantage that counts when robots are scarce."""
-    spots = [_spot(candidate) for candidate in fleet.candidates]
-    bases = [candidate.base for candidate in fleet.candidates]
+    spots = [candidate.spot for candidate in fleet.candidates]
+    bases = _bases(fleet.candidates, weights)
     costs: list[list[float]] = []
     excluded: list[dict[str, str]] = []
     for want in wanted:
@@ -144,9 +60,16 @@ def problem(wanted: Sequence[Wanted], fleet: Pool, now: datetime, weights: Weigh
     return Problem(wanted=wanted, pool=fleet, costs=costs, excluded=excluded)
 
 
-def _spot(candidate: Candidate) -> tuple[float, float, str] | None:
-    position = candidate.report.position
-    return None if position is None else (position.x, position.y, position.map_id)
+def _bases(candidates: Sequence[Candidate], weights: Weights) -> list[float]:
+    """Each robot's cost without the case; one that has done more than most costs more."""
+    if not weights.fairness or not candidates:
+        return [candidate.base for candidate in candidates]
+    jobs = [candidate.robot.jobs for candidate in candidates]
+    mean, fairness = sum(jobs) / len(jobs), weights.fairness
+    return [
+        candidate.base + (fairness * (done - mean) if done > mean else 0.0)
+        for candidate, done in zip(candidates, jobs, strict=True)
+    ]
 
 
 def _travel(

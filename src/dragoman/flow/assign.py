@@ -5,7 +5,7 @@ every pair's cost, solves them together, and journals each choice with all costs
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dragoman.domain import choosing
 from dragoman.domain.case import Case
@@ -18,11 +18,12 @@ from dragoman.domain.order import Place
 from dragoman.domain.outbox import Draft
 from dragoman.domain.policy import Mission, Weights
 from dragoman.domain.robot import RobotReport
+from dragoman.domain.roster import Roster
 from dragoman.flow.kit import Kit
 from dragoman.ports.solver import Solver
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Assign:
     """What the choice needs beside the kit: missions and places by name, weights, the solver."""
 
@@ -31,6 +32,11 @@ class Assign:
     locations: Mapping[str, Place]
     weights: Weights
     solver: Solver
+    roster: Roster = field(init=False)
+
+    def __post_init__(self) -> None:
+        """The roster goes by the same policy and weights."""
+        self.roster = Roster(self.kit.policy, self.weights)
 
     def run(self, reports: Mapping[str, RobotReport]) -> Change:
         """One pass over all waiting cases. reports: the newest state of each robot, since start.
@@ -41,9 +47,7 @@ class Assign:
         wanted = self._wanted(draft)
         if not wanted:
             return draft.change()
-        fleet = choosing.pool(
-            self.kit.site.robots.values(), reports, draft.now, self.kit.policy, self.weights
-        )
+        fleet = self.roster.pool(self.kit.site.robots.values(), reports, draft.now)
         if not fleet.candidates:
             return draft.change()
         posed = choosing.problem(wanted, fleet, draft.now, self.weights)
@@ -58,8 +62,7 @@ class Assign:
         except BadInput as error:
             return str(error)
         now = self.kit.clock.now()
-        robots = self.kit.site.robots.values()
-        fleet = choosing.pool(robots, reports, now, self.kit.policy, self.weights)
+        fleet = self.roster.pool(self.kit.site.robots.values(), reports, now)
         return choosing.reasons(choosing.problem([want], fleet, now, self.weights), 0)
 
     def _want(self, case: Case) -> choosing.Wanted:

@@ -11,7 +11,7 @@ MISBEHAVIOURS = (
     Misbehaviour(reject="orderError", rejects=1),
     Misbehaviour(frozen=True),
     Misbehaviour(silent=True),
-    Misbehaviour(fail_actions=True),
+    *(Misbehaviour(fail_actions=True),) * 3,  # bites only if an order reaches its action meanwhile
     Misbehaviour(duplicate=True),
     Misbehaviour(reorder=True),
     Misbehaviour(slow_acceptance_s=4.0),
