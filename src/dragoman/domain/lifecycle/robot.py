@@ -288,6 +288,8 @@ def stopped(job: Job, event: on.Stopped, now: datetime, policy: Policy) -> Step:
     if attempt is None or not (asked or late):
         return nothing(job)
     data = {"reason": attempt.reason, "proof": event.proof}
+    certain = event.undone or attempt.repeatable
+    doubt = f"; robot {attempt.robot_id} may have done it before. {event.proof}"
     match attempt.then:
         case Then.CANCEL:
             note = Note(
@@ -297,16 +299,11 @@ def stopped(job: Job, event: on.Stopped, now: datetime, policy: Policy) -> Step:
                 data=data,
             )
             step = end(job, CaseState.CANCELLED, Told.CANCELLED, now, policy, note)
-        case Then.HOLD:
-            note = Note(action="case.held", text=attempt.reason, actor=event.actor, data=data)
-            step = hold_case(job, now, policy, note)
-        case _ if event.undone or attempt.repeatable:
+        case Then.REQUEUE if certain:
             step = requeue(job, attempt, attempt.reason, now, policy)
-        case _:
-            text = (
-                f"{attempt.reason}; robot {attempt.robot_id} may have done it before. {event.proof}"
-            )
-            note = Note(action="case.held", text=text, data=data)
+        case _:  # who releases it has to know whether it may be done a second time
+            text = attempt.reason if certain else attempt.reason + doubt
+            note = Note(action="case.held", text=text, actor=event.actor, data=data)
             step = hold_case(job, now, policy, note)
     return release_robot(
         step, attempt, AssignmentState.STOPPED, now, rest=attempt.accepted_at is None

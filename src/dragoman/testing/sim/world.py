@@ -62,6 +62,14 @@ class World(SimGateway):
             for execution in vehicle.ledger.executions
         )
 
+    def is_done(self, number: str) -> bool:
+        """Whether any vehicle really finished the work of this case."""
+        return any(
+            execution.case_ref == number and execution.outcome is Outcome.FINISHED
+            for vehicle in self.vehicles.values()
+            for execution in vehicle.ledger.executions
+        )
+
     def misbehave(self, robot_id: str, switches: Misbehaviour) -> None:
         """Set a vehicle's switches."""
         said = self.vehicles[robot_id].misbehave(switches, self.clock.now())
