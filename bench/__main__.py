@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("journal", "states", "assignment", "site")
+NAMES = ("journal", "states", "assignment", "memory", "desk_writes", "site", "load")
 BASELINE = Path(__file__).with_name("baseline.json")
 
 

@@ -25,6 +25,8 @@ from dragoman.journal.sqlite import SqliteJournal
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 SECONDS = 1.5
 ENTRIES = 1_000_000
+OPEN_CASES, OPEN_ROBOTS = 2_000, 5_000
+"""What a start has to load, beside the million entries that it hasn't."""
 
 FILL = """
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
@@ -97,8 +99,11 @@ async def rate(step: Callable[[int], Awaitable[object]], workers: int, seconds: 
     return count / (time.perf_counter() - start)
 
 
-async def lifecycle(journal: SqliteJournal, number: int) -> None:
-    """One case from the desk to a robot and back: twelve commits of three rows or so."""
+async def lifecycle(journal: SqliteJournal, number: int, *, close: bool = True) -> None:
+    """One case from the desk to a robot and back: twelve commits of three rows or so.
+
+    close: else it stays at work, with two deliveries under way.
+    """
     case = Case(
         id=f"case-{number:08}", desk="desk", external_id=f"x{number}", number=f"INC{number}",
         kind="transport", title="Bring the blue box", priority=3, location="dock 4",
@@ -137,6 +142,8 @@ async def lifecycle(journal: SqliteJournal, number: int) -> None:
     )  # fmt: skip
     for state in (AssignmentState.SENT, AssignmentState.ACCEPTED, AssignmentState.EXECUTING):
         await journal.commit(Change(entries=note, assignments=(replace(assignment, state=state),)))
+    if not close:
+        return
     for send in sends[:2]:
         await journal.commit(Change(deliveries=(replace(send, state=DeliveryState.DELIVERED),)))
     done = replace(bound, state=CaseState.DONE)
@@ -167,15 +174,25 @@ async def measure(folder: Path, seconds: float, entries: int) -> dict[str, float
 
 
 async def opening(path: Path, entries: int) -> float:
-    """Seconds to open a journal with so many entries."""
+    """Seconds to open a journal with so many entries, and open cases and robots on top."""
     await (await SqliteJournal.open(path, site_name="bench", clock=BenchClock())).close()
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute(FILL, (entries,))
     connection.close()
+    journal = await SqliteJournal.open(path, site_name="bench", clock=BenchClock())
+    fleet = [
+        Robot(id=f"maker/{n}", fleet="main", manufacturer="maker", serial=str(n))
+        for n in range(OPEN_ROBOTS)
+    ]
+    await journal.commit(Change(robots=tuple(fleet)))
+    work = asyncio.gather(*(lifecycle(journal, n, close=False) for n in range(OPEN_CASES)))
+    await work
+    await journal.close()
     start = time.perf_counter()
     journal = await SqliteJournal.open(path, site_name="bench", clock=BenchClock())
     spent = time.perf_counter() - start
+    assert len(journal.site.cases) == OPEN_CASES
     await journal.close()
     return spent
 
