@@ -9,6 +9,7 @@ restart; `dragoman check` and the start call `reveal` once to see that it is the
 import hmac
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -157,6 +158,16 @@ def _from_env(name: str) -> str:
 
 
 def _from_file(path: str) -> str:
+    """The content, read again whenever the file is another one than last time."""
+    try:
+        seen = os.stat(path)  # noqa: PTH116 (asked at every request: Path costs as much as the call)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return _content(path, (seen.st_mtime_ns, seen.st_ino, seen.st_size))
+
+
+@lru_cache(maxsize=64)
+def _content(path: str, _: tuple[int, int, int]) -> str:
     try:
         with Path(path).open("rb") as file:
             content = file.read(_MAX_FILE_BYTES + 1)
@@ -170,11 +181,14 @@ def _from_file(path: str) -> str:
             f"the secret file {path} is not UTF-8 text", mend="write it anew"
         ) from None
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise NeedsHuman(
-            f"the secret file {path} can't be read: {reason}",
-            mend="create it, readable by this user",
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> NeedsHuman:
+    reason = error.strerror or type(error).__name__
+    return NeedsHuman(
+        f"the secret file {path} can't be read: {reason}", mend="create it, readable by this user"
+    )
 
 
 def _from_keyring(ref: str) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32, in order, so that ids sort as text."""
+_PAIRS = tuple(high + low for high in ALPHABET for low in ALPHABET)
 
 
 class SystemClock:
@@ -28,7 +29,7 @@ class SystemClock:
         """26 characters; larger than every id given before by this process."""
         number = (int(time.time() * 1000) << 80) | secrets.randbits(80)
         number = self._last = max(number, self._last + 1)
-        return "".join(ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+        return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
 
     def trace_id(self) -> str:
         """32 hex digits, not all zero."""
