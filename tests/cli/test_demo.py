@@ -85,6 +85,7 @@ def test_a_site_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (tmp_path / "dragoman.toml").read_text() == "# mine"
 
 
+@pytest.mark.faults
 @pytest.mark.timeout(100)
 def test_time_runs_out(site: Path) -> None:
     ran = demo(*SMALL, "--timeout", "0.5", "--keep", str(site))
@@ -95,15 +96,9 @@ def test_time_runs_out(site: Path) -> None:
     assert not processes_of(site)
 
 
+@pytest.mark.faults
 @pytest.mark.timeout(100)
-@pytest.mark.parametrize(
-    "number",
-    [
-        signal.SIGINT,
-        pytest.param(signal.SIGTERM, marks=pytest.mark.faults),
-        pytest.param(signal.SIGHUP, marks=pytest.mark.faults),
-    ],
-)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted(site: Path, number: signal.Signals) -> None:
     running = subprocess.Popen(
         command("--cases", "500", "--robots", "3", "--keep", str(site)),
