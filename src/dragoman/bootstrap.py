@@ -7,8 +7,10 @@ Called by the CLI (`up`, `demo`) and by tests, which may put shims around the ad
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import SecretStr
@@ -22,24 +24,28 @@ from dragoman.flow.faults import Faults
 from dragoman.flow.intake import Intake
 from dragoman.flow.kit import Kit
 from dragoman.journal.sqlite import SqliteJournal
+from dragoman.journal.sqlite.archive import archive_chunk
 from dragoman.plugins import DeskPlugin, FeedPlugin, FleetPlugin
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import Desk
 from dragoman.ports.feed import Feed
 from dragoman.ports.fleet import Fleet
-from dragoman.ports.journal import Journal
+from dragoman.ports.journal import Archived, Journal
 from dragoman.runtime.announcing import AnnouncingJournal
 from dragoman.runtime.clock import SystemClock
 from dragoman.runtime.gateway import Gateway
 from dragoman.runtime.outlets import ConfiguredOutlets
 from dragoman.runtime.parts import DeskParts, FeedParts, Parts
 from dragoman.runtime.poller import Pace
+from dragoman.runtime.retention import Retention
 from dragoman.solver import preload, solve
 from dragoman.transport.broker import EmbeddedBroker
 from dragoman.transport.mqtt import MqttSettings
 from dragoman.transport.tls import TlsSettings
 
 BROKER_DIR = "broker"
+CASES_AT_ONCE = 50
+"""Cases that retention moves in one transaction, for which commits may have to wait."""
 
 AnyPlugin = TypeVar("AnyPlugin", DeskPlugin, FleetPlugin, FeedPlugin)
 
@@ -68,7 +74,8 @@ async def opened(
     journal = await SqliteJournal.open(config.journal_file, site_name=config.site.name, clock=clock)
     try:
         async with broker(config) as mqtt, _in_thread(preload):
-            yield Gateway(_parts(config, clock, shims, journal, mqtt))
+            parts = _parts(config, clock, shims, journal, mqtt)
+            yield Gateway(replace(parts, retention=_retention(config, parts.kit, journal)))
     finally:
         await journal.close()
 
@@ -179,6 +186,16 @@ def _desk(config: Config, name: str, table: DeskTable, kit: Kit, shims: Shims) -
         concurrency=table.concurrency,
         pace=pace if poll.enabled else None,
     )
+
+
+def _retention(config: Config, kit: Kit, journal: SqliteJournal) -> Retention:
+    async def move(before: datetime, to: Path) -> Archived:
+        chunk = partial(archive_chunk, before=before, to=to, limit=CASES_AT_ONCE)
+        moved: Archived = await journal.upkeep(chunk)
+        return moved
+
+    days = config.retention.closed_days
+    return Retention(kit=kit, days=days, file=config.archive_file, move=move)
 
 
 def _faults(config: Config, kit: Kit) -> Faults | None:

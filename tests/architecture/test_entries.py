@@ -6,7 +6,9 @@ from pathlib import Path
 from tests.architecture.tree import written_sources
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference/entries.md"
-NAME = re.compile(r'"((?:case|order|desk|intake|delivery|target|feed|robot|gateway)\.[a-z_]+)"')
+NAME = re.compile(
+    r'"((?:case|order|desk|intake|delivery|target|feed|robot|gateway|journal)\.[a-z_]+)"'
+)
 LOGGED_ONLY = {
     "delivery.defect",
     "delivery.unmarked",
@@ -14,6 +16,8 @@ LOGGED_ONLY = {
     "gateway.ready",
     "gateway.stopping",
     "gateway.stopped",
+    "journal.lost",
+    "journal.commit_failed",
 }
 """Names of log lines, which have the same form and are no entries."""
 

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,9 @@ def test_an_empty_file_is_a_valid_configuration(loaded: Load, tmp_path: Path) ->
     config = loaded("")
     assert config.policy == Policy()
     assert config.site.data == tmp_path / "data"
-    assert config.archive == tmp_path / "data" / "archive"
+    assert config.archive_file(datetime(2026, 1, 5, 8, tzinfo=UTC)) == (
+        tmp_path / "data" / "archive" / "site-20260105T080000Z.jsonl.gz"
+    )
 
 
 def test_adapter_options_stand_beside_the_common_keys(loaded: Load, tmp_path: Path) -> None:

@@ -52,9 +52,7 @@ def archive(
     config = here.config()
     now = datetime.now(UTC)
     before = now - timedelta(days=days or config.retention.closed_days)
-    if to is None:
-        config.archive.mkdir(parents=True, exist_ok=True)
-        to = config.archive / f"{config.site.name}-{now:%Y%m%dT%H%M%SZ}.jsonl.gz"
+    to = to or config.archive_file(now)
     moved = maintenance.archive(_file(here), before, to, now)
     text = f"{moved.cases} cases and {moved.deliveries} deliveries went to {to}."
     here.show({"file": str(to), **asdict(moved)}, text if moved else "Nothing is that old.")

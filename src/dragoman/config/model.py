@@ -6,6 +6,7 @@ docs/reference/config.md; a test fails on a setting that isn't. Settings that ar
 adapter's own are not here but in the settings model of the adapter's plugin.
 """
 
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -288,7 +289,7 @@ class FaultsTable(Table):
 class RetentionTable(Table):
     """`[retention]`: when closed cases move from the journal to archive files."""
 
-    closed_days: Annotated[int, Field(ge=1)] = 90
+    closed_days: Annotated[int, Field(ge=1, le=36_500)] = 90
     archive: RelativePath | None = None
 
 
@@ -316,10 +317,10 @@ class Config(Table):
     retention: RetentionTable = RetentionTable()
     log: LogTable = LogTable()
 
-    @property
-    def archive(self) -> Path:
-        """The folder of the archive files."""
-        return self.retention.archive or self.site.data / "archive"
+    def archive_file(self, now: datetime) -> Path:
+        """A new archive file, for what retention moves in a run that begins now."""
+        folder = self.retention.archive or self.site.data / "archive"
+        return folder / f"{self.site.name}-{now:%Y%m%dT%H%M%SZ}.jsonl.gz"
 
     @property
     def journal_file(self) -> Path:

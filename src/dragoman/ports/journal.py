@@ -68,6 +68,22 @@ class Tally:
         return self.matched == parts
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archived:
+    """What retention moved. deliveries: those of the cases, and settled ones that had no case."""
+
+    cases: int = 0
+    deliveries: int = 0
+
+    def __add__(self, other: "Archived") -> "Archived":
+        return Archived(
+            cases=self.cases + other.cases, deliveries=self.deliveries + other.deliveries
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.cases or self.deliveries)
+
+
 class Journal(Protocol):
     """One site's journal. It owns the `Site`: no one else applies changes to it."""
 

@@ -80,6 +80,8 @@ class Gateway:
                     group.create_task(poller.run(), name=f"poller {name}")
                 group.create_task(self._assigner(), name="assigner")
                 group.create_task(self._timer(), name="timer")
+                if self.parts.retention is not None:
+                    group.create_task(self.parts.retention.run(), name="retention")
                 self._assign_soon.set()
                 ready()
 

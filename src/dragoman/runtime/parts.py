@@ -14,6 +14,7 @@ from dragoman.ports.feed import Feed
 from dragoman.ports.fleet import Fleet
 from dragoman.runtime.announcing import AnnouncingJournal
 from dragoman.runtime.poller import Pace
+from dragoman.runtime.retention import Retention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +53,4 @@ class Parts:
     fleets: Mapping[str, Fleet]
     feeds: Mapping[str, FeedParts] = field(default_factory=dict)
     faults: Faults | None = None
+    retention: Retention | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -22,7 +23,7 @@ from dragoman.journal.sqlite.archive import archive_chunk, read_archive
 from dragoman.journal.sqlite.connection import Cursor, connect
 from dragoman.journal.sqlite.maintenance import archive, backup, restore, stats, verify
 from dragoman.journal.sqlite.schema import migrate
-from dragoman.journal.sqlite.statements import MIGRATIONS
+from dragoman.journal.sqlite.statements import ARCHIVE, MIGRATIONS
 from dragoman.ports.journal import Find
 from dragoman.testing.conformance.journal import contents
 from dragoman.testing.conformance.journal_history import (
@@ -231,6 +232,19 @@ async def test_retention_moves_old_cases_and_the_sums_still_add_up(
     assert verify(path, NOW) == []
 
 
+@pytest.mark.parametrize("name", ARCHIVE)
+async def test_a_chunk_costs_the_same_in_a_large_journal(path: Path, name: str) -> None:
+    """Each statement finds its rows by an index; none reads a table, or sorts all of a state."""
+    await (await open_at(path)).close()
+    count = max(int(number) for number in re.findall(r"\?(\d)", ARCHIVE[name]))
+    with closing(connect(path)) as connection:
+        explained = f"EXPLAIN QUERY PLAN {ARCHIVE[name]}"
+        plan = [row[3] for row in connection.execute(explained, [""] * count).fetchall()]
+    scans = [step for step in plan if step.startswith("SCAN") and "json_each" not in step]
+    assert [step for step in scans if step != "SCAN targets"] == []
+    assert [step for step in plan if "_state " in step] == []
+
+
 class Crash(Exception):
     """The process is gone."""
 
@@ -274,7 +288,8 @@ async def test_an_archive_that_cannot_be_written_deletes_nothing(
 ) -> None:
     journal = await open_at(path)
     await closed_cases(journal)
-    before, to = START - timedelta(days=30), tmp_path / "nowhere" / "a.jsonl.gz"
+    (tmp_path / "no-folder").write_text("")
+    before, to = START - timedelta(days=30), tmp_path / "no-folder" / "a.jsonl.gz"
     with pytest.raises(NeedsHuman, match=r"archive.*nothing was deleted"):
         await journal.upkeep(lambda connection: archive_chunk(connection, before, to))
     assert len((await journal.find(Case, Find())).rows) == 6

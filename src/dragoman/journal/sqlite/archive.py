@@ -8,7 +8,6 @@ them in both, and the next run archives them again. So a row may be in two files
 import gzip
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,29 +19,16 @@ from dragoman.domain.order import LIVE
 from dragoman.journal.sqlite.connection import Connection, rows
 from dragoman.journal.sqlite.rows import iso
 from dragoman.journal.sqlite.statements import ARCHIVE
+from dragoman.ports.journal import Archived
 
 CHUNK = 200
 """Cases moved in one transaction: some tens of milliseconds of the writer's time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Archived:
-    """How much was moved. deliveries: those of the cases, and settled ones that had no case."""
-
-    cases: int = 0
-    deliveries: int = 0
-
-    def __add__(self, other: "Archived") -> "Archived":
-        return Archived(
-            cases=self.cases + other.cases, deliveries=self.deliveries + other.deliveries
-        )
-
-    def __bool__(self) -> bool:
-        return bool(self.cases or self.deliveries)
-
-
-def archive_chunk(connection: Connection, before: datetime, to: Path) -> Archived:
-    """Move up to CHUNK cases closed before a time, with what belongs to them, to the file `to`.
+def archive_chunk(
+    connection: Connection, before: datetime, to: Path, limit: int = CHUNK
+) -> Archived:
+    """Move up to `limit` cases closed before a time, with what belongs to them, to the file `to`.
 
     A case with a dead letter, an unsettled delivery or a live order stays whole. Call it until
     nothing is moved. Raises NeedsHuman if the file can't be written; then nothing is deleted.
@@ -50,9 +36,9 @@ def archive_chunk(connection: Connection, before: datetime, to: Path) -> Archive
     live = msgspec.json.encode(sorted(LIVE)).decode()
     connection.execute("BEGIN IMMEDIATE")
     try:
-        cases = _ids(connection, "closed_cases", iso(before), live, CHUNK)
+        cases = _ids(connection, "closed_cases", iso(before), live, limit)
         of_cases = _ids(connection, "deliveries_of_cases", _json(cases))
-        deliveries = of_cases + _ids(connection, "lone_deliveries", iso(before), CHUNK)
+        deliveries = of_cases + _ids(connection, "lone_deliveries", iso(before), limit)
         if cases or deliveries:
             _append(to, rows(connection, ARCHIVE["bodies"], (_json(cases), _json(deliveries))))
             connection.execute(ARCHIVE["count_archived"], (_json(deliveries),))
@@ -87,6 +73,7 @@ def _append(to: Path, found: list[tuple[str, str]]) -> None:
         for kind, body in found
     ]
     try:
+        to.parent.mkdir(parents=True, exist_ok=True)
         with to.open("ab") as file:
             start = file.tell()
             try:

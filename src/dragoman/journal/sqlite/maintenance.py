@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dragoman.domain.errors import DragomanError, NeedsHuman
-from dragoman.journal.sqlite.archive import Archived, archive_chunk
+from dragoman.journal.sqlite.archive import archive_chunk
 from dragoman.journal.sqlite.connection import Connection, connect, prepare, rows, translated
 from dragoman.journal.sqlite.load import load_site
 from dragoman.journal.sqlite.lock import FileLock
@@ -22,7 +22,7 @@ from dragoman.journal.sqlite.reader import tallies_of
 from dragoman.journal.sqlite.rows import iso
 from dragoman.journal.sqlite.schema import migrate, refuse_newer, version_of
 from dragoman.journal.sqlite.statements import MIGRATIONS, SQL
-from dragoman.ports.journal import Tally
+from dragoman.ports.journal import Archived, Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
