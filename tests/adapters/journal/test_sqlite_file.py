@@ -12,11 +12,14 @@ from types import SimpleNamespace
 import apsw
 import pytest
 
+from dragoman.domain.case import Case
 from dragoman.domain.change import Change, Entry
-from dragoman.domain.delivery import DeliveryState
+from dragoman.domain.delivery import Delivery, DeliveryState
 from dragoman.domain.errors import DragomanError, NeedsHuman, NewerJournal
+from dragoman.domain.order import Assignment
 from dragoman.journal.sqlite import SqliteJournal, room
 from dragoman.journal.sqlite.connection import connect, rows, translated
+from dragoman.journal.sqlite.reader import question
 from dragoman.journal.sqlite.schema import migrate
 from dragoman.journal.sqlite.statements import MIGRATIONS, SQL, named, split
 from dragoman.ports.journal import Find
@@ -316,3 +319,22 @@ def test_sql_files_are_split_at_statements_and_names() -> None:
         "-- note; with a semicolon\nCREATE TABLE a (b);",
         trigger,
     ]
+
+
+INDEXED = [
+    *((Entry, column) for column in ("case_id", "order_id", "robot_id", "action")),
+    *((Delivery, column) for column in ("id", "case_id", "order_id")),
+    *((Assignment, column) for column in ("order_id", "case_id", "robot_id")),
+    *((Case, column) for column in ("id", "number")),
+]
+
+
+@pytest.mark.parametrize(("row", "column"), INDEXED)
+async def test_a_look_up_reads_no_whole_table(path: Path, row: type, column: str) -> None:
+    """Also the next page of it, whose cursor alone would be no help."""
+    await (await open_at(path)).close()
+    with closing(connect(path)) as connection:
+        for query in (Find(where={column: "x"}), Find(where={column: "x"}, after="7")):
+            sql, parameters = question(row, query)
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
+            assert [step[3] for step in plan if f"({column}=?" not in step[3]] == []

@@ -46,6 +46,8 @@ def question(row: type, query: Find) -> tuple[str, list[Any]]:
             )
         values = [wanted] if isinstance(wanted, str) else list(wanted)
         terms.append(f"{column} IN ({', '.join('?' * len(values))})")
+        if "" not in values:  # else the indices without rows of an empty value aren't used
+            terms.append(f"{column} <> ''")
         parameters += values
     if query.since is not None:
         if not created:
