@@ -187,6 +187,7 @@ def require(witness: DeskWitness, trouble: Trouble) -> None:
 
 
 def text_of(record: DeskRecord, name: str) -> str:
-    """A field of a raw record, whether the desk tells it flat or with a display value."""
-    found = record.raw.get(name)
-    return str(found.get("value") if isinstance(found, Mapping) else found)
+    """A field of a raw record: flat or below `fields`, with a display value, as a named object."""
+    fields = record.raw.get("fields")
+    found = record.raw.get(name, fields.get(name) if isinstance(fields, Mapping) else None)
+    return str(found.get("value", found.get("name")) if isinstance(found, Mapping) else found)

@@ -12,13 +12,15 @@ render, store, schema; beside them webhooks. What it leaves out: attachments, li
 several projects and screens, WAS and CHANGED in JQL, the service desk API (/rest/servicedeskapi).
 """
 
+from dragoman.testing.jira.faults import READ, WRITE, Fault
 from dragoman.testing.jira.schema import Field, Kind, User, custom
 from dragoman.testing.jira.server import EmulatedJira
 from dragoman.testing.jira.store import Comment, History, Issue, Store
 from dragoman.testing.jira.wire import Refused
-from dragoman.testing.rt.faults import Fault
 
 __all__ = [
+    "READ",
+    "WRITE",
     "Comment",
     "EmulatedJira",
     "Fault",

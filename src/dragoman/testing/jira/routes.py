@@ -17,6 +17,9 @@ from dragoman.testing.jira.store import Issue, Store
 from dragoman.testing.jira.webhooks import EVENTS, Webhooks
 from dragoman.testing.jira.wire import NO_ISSUE, Refused, answer, body_of, number
 
+USER = web.RequestKey("user", User)
+"""Whose request it is."""
+
 _API = r"/rest/api/{version:2|3|latest}"
 _MOST_FETCHED = 100
 
@@ -26,7 +29,7 @@ class Call:
 
     def __init__(self, request: web.Request, store: Store) -> None:
         self.request = request
-        self.user: User = request["user"]
+        self.user = request[USER]
         told = request.match_info.get("version", "2")
         version = 3 if told == "3" else 2
         self.edits = Edits(store, version)

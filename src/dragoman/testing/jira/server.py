@@ -19,13 +19,14 @@ from aiohttp.typedefs import Middleware
 
 from dragoman.testing.jira.documents import to_text
 from dragoman.testing.jira.edits import Edits
+from dragoman.testing.jira.faults import SiteFaults
 from dragoman.testing.jira.limits import Bucket, limit_headers
-from dragoman.testing.jira.routes import Routes
+from dragoman.testing.jira.routes import USER, Routes
 from dragoman.testing.jira.schema import ANONYMOUS, CUSTOM, SYSTEM, Field, User, users
 from dragoman.testing.jira.store import Issue, Store
 from dragoman.testing.jira.webhooks import Webhooks
 from dragoman.testing.jira.wire import Refused, answer, body_of
-from dragoman.testing.rt.faults import Faults, Handler
+from dragoman.testing.rt.faults import Handler
 
 _NO_LOGIN = "Client must be authenticated to access this resource."
 
@@ -48,7 +49,7 @@ class EmulatedJira:
         zone: str = "Asia/Shanghai",
     ) -> None:
         self.store = Store(project, (*SYSTEM, *fields), users(zone), now)
-        self.faults = Faults()
+        self.faults = SiteFaults()
         self.limit = Bucket()
         self.webhooks = Webhooks(self.store)
         self.store.listeners.append(self.webhooks.changed)
@@ -152,7 +153,7 @@ class EmulatedJira:
         if wait:
             limited = Refused(429, "Rate limit exceeded.").response()
             return _headed(limited, limit_headers(self.limit.burst, wait, self.store.now()))
-        request["user"] = user or ANONYMOUS
+        request[USER] = user or ANONYMOUS
         try:
             response = await handler(request)
         except Refused as refused:

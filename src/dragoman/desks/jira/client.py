@@ -1,0 +1,75 @@
+"""The Jira desk: one project of one site, behind the Desk port.
+
+Built by bootstrap.py through `PLUGIN.connect`. It only puts the parts together: `changes.py`
+polls, `writes.py` and `creation.py` write, `rest.py` is the wire.
+"""
+
+from dragoman.config.http import TokenAuth
+from dragoman.desks.jira.catalogue import Catalogue
+from dragoman.desks.jira.changes import Changes
+from dragoman.desks.jira.creation import Creation
+from dragoman.desks.jira.rest import Rest
+from dragoman.desks.jira.settings import JiraSettings, OAuth2
+from dragoman.desks.jira.writes import Writes
+from dragoman.ports.clock import Clock
+from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
+from dragoman.transport.http import HttpClient, HttpLimits
+from dragoman.transport.http_auth import Auth, ClientCredentials, basic, token
+from dragoman.transport.tls import TlsSettings
+
+
+class JiraDesk:
+    """Implements `Desk`. name: of the desk in the configuration."""
+
+    def __init__(self, name: str, settings: JiraSettings, clock: Clock) -> None:
+        self.name = name
+        self.http = HttpClient(
+            settings.url,
+            clock=clock,
+            auth=_auth(settings, clock),
+            tls=TlsSettings(
+                ca_file=settings.tls.ca_file,
+                cert_file=settings.tls.cert_file,
+                key_file=settings.tls.key_file,
+            ),
+            limits=HttpLimits(
+                connect_s=settings.connect_s,
+                total_s=settings.timeout_s,
+                max_body=settings.max_body,
+                connections=settings.connections,
+            ),
+        )
+        self._rest = Rest(self.http, settings.project, settings.fields)
+        self._changes = Changes(self._rest, settings)
+        catalogue = Catalogue(self._rest)
+        self._writes = Writes(self._rest, catalogue, settings)
+        self._creation = Creation(self._rest, catalogue, settings, self._writes)
+
+    async def changes(self, cursor: str, limit: int) -> DeskPage:
+        """See the port."""
+        return await self._changes.page(cursor, limit)
+
+    async def read(self, external_id: str) -> DeskRecord:
+        """See the port."""
+        return await self._rest.read(external_id)
+
+    async def write(self, external_id: str, write: DeskWrite) -> DeskRecord:
+        """See the port."""
+        return await self._writes.update(external_id, write)
+
+    async def create(self, write: DeskWrite) -> DeskRecord:
+        """See the port."""
+        return await self._creation.create(write)
+
+    async def close(self) -> None:
+        """See the port."""
+        await self.http.close()
+
+
+def _auth(settings: JiraSettings, clock: Clock) -> Auth:
+    auth = settings.auth
+    if isinstance(auth, OAuth2):
+        return ClientCredentials(auth.token_url, auth.client_id, auth.client_secret.reveal, clock)
+    if isinstance(auth, TokenAuth):
+        return token(auth.token.reveal)
+    return basic(auth.username, auth.password.reveal)
