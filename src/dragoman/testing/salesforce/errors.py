@@ -55,8 +55,4 @@ def gone(deleted: bool) -> Refused:
     """The refusal for a record that was deleted, or never was."""
     if deleted:
         return Refused("ENTITY_IS_DELETED", "entity is deleted", [], status=404)
-    return Refused(
-        "NOT_FOUND",
-        "Provided external ID field does not exist or is not accessible: Id",
-        status=404,
-    )
+    return Refused("NOT_FOUND", "The requested resource does not exist", status=404)

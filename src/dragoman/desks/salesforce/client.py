@@ -1,0 +1,71 @@
+"""The Salesforce desk: the cases of one org, behind the Desk port.
+
+Built by bootstrap.py through `PLUGIN.connect`. It only puts the parts together: `changes.py`
+polls, `writes.py` writes, `rest.py` is the wire.
+"""
+
+from dragoman.desks.salesforce.changes import Changes
+from dragoman.desks.salesforce.fields import Shape
+from dragoman.desks.salesforce.login import Session
+from dragoman.desks.salesforce.rest import Rest
+from dragoman.desks.salesforce.settings import OAuth2, SalesforceSettings
+from dragoman.desks.salesforce.writes import Writes
+from dragoman.ports.clock import Clock
+from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
+from dragoman.transport.http import HttpClient, HttpLimits
+from dragoman.transport.http_auth import Auth, ClientCredentials, token
+from dragoman.transport.tls import TlsSettings
+
+
+class SalesforceDesk:
+    """Implements `Desk`. name: of the desk in the configuration."""
+
+    def __init__(self, name: str, settings: SalesforceSettings, clock: Clock) -> None:
+        self.name = name
+        self.http = HttpClient(
+            settings.url,
+            clock=clock,
+            auth=_auth(settings, clock),
+            tls=TlsSettings(
+                ca_file=settings.tls.ca_file,
+                cert_file=settings.tls.cert_file,
+                key_file=settings.tls.key_file,
+            ),
+            limits=HttpLimits(
+                connect_s=settings.connect_s,
+                total_s=settings.timeout_s,
+                max_body=settings.max_body,
+                connections=settings.connections,
+            ),
+        )
+        rest, shape = Rest(self.http, settings.api_version), Shape(settings.fields)
+        self._changes = Changes(rest, shape, settings)
+        self._writes = Writes(rest, shape, settings)
+
+    async def changes(self, cursor: str, limit: int) -> DeskPage:
+        """See the port."""
+        return await self._changes.page(cursor, limit)
+
+    async def read(self, external_id: str) -> DeskRecord:
+        """See the port."""
+        return await self._writes.read(external_id)
+
+    async def write(self, external_id: str, write: DeskWrite) -> DeskRecord:
+        """See the port."""
+        return await self._writes.update(external_id, write)
+
+    async def create(self, write: DeskWrite) -> DeskRecord:
+        """See the port."""
+        return await self._writes.create(write)
+
+    async def close(self) -> None:
+        """See the port."""
+        await self.http.close()
+
+
+def _auth(settings: SalesforceSettings, clock: Clock) -> Auth:
+    auth = settings.auth
+    if isinstance(auth, OAuth2):
+        secret = auth.client_secret.reveal
+        return Session(ClientCredentials(auth.token_url, auth.client_id, secret, clock))
+    return token(auth.token.reveal)
