@@ -7,7 +7,7 @@ from tests.architecture.tree import written_sources
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference/entries.md"
 NAME = re.compile(
-    r'"((?:case|order|desk|intake|delivery|target|feed|robot|gateway|journal)\.[a-z_]+)"'
+    r'"((?:case|order|desk|intake|delivery|target|feed|robot|gateway|journal|reconcile)\.[a-z_]+)"'
 )
 LOGGED_ONLY = {
     "delivery.defect",

@@ -37,9 +37,11 @@ class Delivery:
 
     id: unique, sorts by creation, and is the idempotency key at the target. target: `desk:NAME`,
     `fleet:NAME`, `feed:NAME`, or `intake:NAME` for something received that could not be read
-    (always DEAD first; replaying it reads it again). lane: what must stay in order within the
-    target. verb: what the target is asked to do; payload: its JSON-ready arguments. final: the
-    last write of a case, whose delivery closes it. not_after: withdrawn if not out by then.
+    (always DEAD first; replaying it reads it again); `reconcile.desk:NAME` and
+    `reconcile.robot:NAME` keep a mismatch (flow/reconcile) and never leave. lane: what must stay in
+    order within the target. verb: what the target is asked to do; payload: its JSON-ready
+    arguments. final: the last write of a case, whose delivery closes it. not_after: withdrawn if
+    not out by then.
     """
 
     id: str

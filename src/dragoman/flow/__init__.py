@@ -8,6 +8,7 @@
     6. faults     a robot's own fault opens a case at a desk, and closes it when it clears
     7. operate    what people decide: hold, release, cancel, reassign, confirm, replay, drop
     8. recover    deadlines that have passed, and what to do after a start
+    9. reconcile  do desk, gateway and robots agree? counted, and mended by rule or by a person
 
 Each step loads from a port, calls the pure domain, and commits one change. Steps don't know
 each other; `kit.py` is what all of them are given. runtime/ decides when a step runs.

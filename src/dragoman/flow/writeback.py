@@ -3,7 +3,7 @@
 Called by the runtime's courier for each delivery towards a desk or a feed, in order per case.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -16,8 +16,11 @@ from dragoman.flow.kit import Kit
 from dragoman.ports.desk import Desk, DeskRecord, DeskWrite
 from dragoman.ports.feed import Feed
 
+Receipt = Callable[[DeskRecord], Mapping[str, object]]
+"""What to keep of the record that a write gives back: see flow/reconcile/reading.py."""
 
-async def write(kit: Kit, desk: Desk, delivery: Delivery) -> Change:
+
+async def write(kit: Kit, desk: Desk, delivery: Delivery, receipt: Receipt | None = None) -> Change:
     """Write one status to the case's record; the final one closes the case.
 
     A precondition that fails means that people changed the record meanwhile: the write is given
@@ -34,7 +37,7 @@ async def write(kit: Kit, desk: Desk, delivery: Delivery) -> Change:
             raise
         return _overtaken(kit, delivery, external_id, conflict)
     told = str(delivery.payload.get("status", ""))
-    noted = _noted(kit, delivery, record, told)
+    noted = _noted(kit, delivery, record, told, receipt)
     if not delivery.final:
         return merged(noted, _seen(kit, delivery, record))
     how = f"the desk has taken {told!r}"
@@ -100,7 +103,10 @@ def _asked(delivery: Delivery) -> DeskWrite:
     )
 
 
-def _noted(kit: Kit, delivery: Delivery, record: DeskRecord, told: str) -> Change:
+def _noted(
+    kit: Kit, delivery: Delivery, record: DeskRecord, told: str, receipt: Receipt | None = None
+) -> Change:
+    kept = {} if receipt is None else receipt(record)
     note = Entry(
         action="desk.updated",
         at=kit.clock.now(),
@@ -109,7 +115,7 @@ def _noted(kit: Kit, delivery: Delivery, record: DeskRecord, told: str) -> Chang
         order_id=delivery.order_id,
         desk=delivery.target.removeprefix("desk:"),
         trace_id=delivery.trace_id,
-        data={"delivery": delivery.id, "status": told, "version": record.version},
+        data={"delivery": delivery.id, "status": told, "version": record.version, **kept},
     )
     return Change(entries=(note,))
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dragoman.domain.errors import BadInput, Conflict, DragomanError, Permanent
+from dragoman.domain.errors import BadInput, Conflict, DragomanError, NotFound, Permanent
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
 
 FIELDS = frozenset({"title", "state", "priority", "location", "kind", "robot", "result"})
@@ -103,6 +103,29 @@ class MemoryDesk:
         self._fail(after=True)
         return self._record(self._keys[write.key])
 
+    async def survey(self, after: str, limit: int) -> DeskPage:
+        """See ports/survey.py: records whose state isn't `closed`."""
+        self.calls.append(("survey", after))
+        self._fail(after=False)
+        wanted = [n for n, raw in self.records.items() if n > after and raw["state"] != "closed"]
+        part = sorted(wanted)[:limit]
+        return DeskPage(
+            records=[self._record(one) for one in part],
+            cursor=part[-1] if part else after,
+            more=len(wanted) > limit,
+        )
+
+    async def read_many(self, external_ids: Sequence[str]) -> Sequence[DeskRecord]:
+        """See ports/survey.py."""
+        self.calls.append(("read_many", str(len(external_ids))))
+        self._fail(after=False)
+        return [self._record(one) for one in external_ids if one in self.records]
+
+    def shown(self, record: DeskRecord, field: str) -> str | None:
+        """See ports/survey.py."""
+        value = record.raw.get(field)
+        return value if isinstance(value, str) else None
+
     async def close(self) -> None:
         """See the port."""
         self.calls.append(("close", ""))
@@ -110,7 +133,7 @@ class MemoryDesk:
     def _record(self, external_id: str) -> DeskRecord:
         raw = self.records.get(external_id)
         if raw is None:
-            raise Permanent("the desk knows no such record", field="id", value=external_id)
+            raise NotFound("the desk knows no such record", field="id", value=external_id)
         return DeskRecord(
             external_id=external_id,
             version=raw["version"],

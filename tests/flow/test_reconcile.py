@@ -1,0 +1,93 @@
+"""Drift of every kind is found within one sweep, and normal traffic raises no alarm."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from dragoman.domain.case import CaseState
+from dragoman.domain.reconcile.mismatch import Rules
+from tests.flow.drift import NEAR, DriftSite
+from tests.flow.faults import AT_DESK, AT_ROBOT, plant
+
+RULES = Rules(fields={"robot": "ours"}, most_called_off=1000)
+
+
+def busy(robots: int, cases: int) -> DriftSite:
+    """A site with all robots at work far away, some cases done, some closed by people, and many
+    open ones that wait."""
+    site = DriftSite(robots, RULES)
+    site.settle()
+    run_window(site)
+    for n in range(robots):
+        site.records.open("look", location=NEAR[n % 3], priority="3")
+    site.go_on(60)
+    assert not site.kit.site.cases
+    for _ in range(robots):
+        site.records.open("look", location="far", priority="1")
+    site.go_on(20)
+    for n in range(cases - 2 * robots):
+        site.records.open("look", location=NEAR[n % 3], priority="3")
+    site.go_on(10)
+    assert len(site.at_work()) == robots
+    return site
+
+
+def run_window(site: DriftSite) -> None:
+    site.window()
+    site.second_look()
+
+
+def traffic(site: DriftSite, rng: Random, untouched: set[str]) -> None:
+    """What people do at their desk all day, with writes under way meanwhile."""
+    desk = site.records
+    known = [one for one in desk.records if f"sim/{one}" not in untouched]
+    for _ in range(4):
+        site.pass_time(1.0)
+        kind = rng.choice(("open", "edit", "edit", "state", "cancel", "act"))
+        one = rng.choice(known)
+        case = site.kit.site.case_of("sim", one)
+        if kind == "open":
+            desk.open("look", location=rng.choice(NEAR), priority=rng.choice("345"))
+        elif case is None or f"sim/{one}" in untouched or case.state is CaseState.EXECUTING:
+            continue
+        elif kind == "edit":
+            desk.edit(one, priority=rng.choice("345"), title=f"look {rng.randrange(99)}")
+        elif kind == "state":
+            desk.edit(one, state="waiting for parts")
+        elif kind == "cancel":
+            desk.edit(one, state=rng.choice(("cancelled", "closed")))
+        else:
+            site.act(case.id, rng.choice(("hold", "release")))
+        if rng.random() < 0.5:
+            site.poll()
+        lanes = sorted(site.lanes())
+        for lane in rng.sample(lanes, len(lanes) // 2):  # the others are still under way
+            site.carry(lane)
+
+
+def proof(robots: int, cases: int, each: int) -> None:
+    """Plant, sweep once while people work on, and compare what counted with what was planted."""
+    site = busy(robots, cases)
+    at_work = iter(site.at_work())
+    planted = plant(site, AT_ROBOT, at_work, max(1, robots // 10))
+    fresh = iter([c for c in site.kit.site.cases.values() if c.state is CaseState.QUEUED])
+    planted |= plant(site, AT_DESK, fresh, each)
+    site.go_on(90)  # so that a silent robot is known to be silent
+    assert not site.counted()
+    rng = Random(7)
+    traffic(site, rng, set(planted))
+    site.sweep()
+    assert site.counted() == planted
+    traffic(site, rng, set(planted))
+    assert set(Counter(planted.values())) == {*AT_DESK, *AT_ROBOT}
+
+
+def test_drift_of_every_kind_is_found_and_nothing_else() -> None:
+    proof(robots=10, cases=300, each=3)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(120)
+def test_two_hundred_faults_among_five_thousand_cases() -> None:
+    proof(robots=40, cases=5000, each=32)
