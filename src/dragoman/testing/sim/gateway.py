@@ -136,8 +136,9 @@ class SimGateway:
         return self.assigner.why_waiting(case, self.track.latest)
 
     def lanes(self) -> Sequence[tuple[str, str]]:
-        """Lanes whose head is durable and may leave now."""
-        return [key for key in self.kit.site.lanes if self._head(key) is not None]
+        """Lanes whose head is durable and may leave now. What reconcile keeps never leaves."""
+        lanes = (key for key in self.kit.site.lanes if not key[0].startswith("reconcile."))
+        return [key for key in lanes if self._head(key) is not None]
 
     def carry(self, key: tuple[str, str], *, die_after: bool = False) -> None:
         """Make the delivery at the head of a lane; with die_after its mark is lost in a crash."""
