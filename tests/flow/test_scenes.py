@@ -10,9 +10,9 @@ from dragoman.testing.sim import World, broken, unfinished
 from dragoman.testing.sim import gateway as sim
 
 
-def working_world(robots: int = 2) -> World:
+def working_world(world: World | None = None) -> World:
     """A site with one ticket whose order has just left for its robot, r1, and no time passed."""
-    world = World(robots)
+    world = world or World()
     world.settle()
     world.desk.open("dock")
     world.poll()

@@ -1,7 +1,7 @@
 """What can happen to a case. The inputs of domain/lifecycle, each a frozen value.
 
 They come from the desk (flow/intake), the choice of robots (flow/assign), the outbox
-(flow/dispatch, flow/writeback), the robot (flow/track), the timer (flow/recover: deadlines) and
+(flow/dispatch, flow/writeback), the robot (flow/track), the timer and the start (flow/recover) and
 people (flow/operate).
 """
 
@@ -138,6 +138,11 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayStarted:
+    """The gateway was away, so that nobody could be heard or told anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """A person wants the case to wait."""
 
@@ -184,6 +189,7 @@ Event = (
     | Returned
     | Stopped
     | Due
+    | GatewayStarted
     | Hold
     | Release
     | Reassign

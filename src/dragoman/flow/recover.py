@@ -10,7 +10,7 @@ from datetime import timedelta
 from dragoman.domain.case import WORKING, Case, CaseState
 from dragoman.domain.change import Change, Entry, merged
 from dragoman.domain.errors import Permanent
-from dragoman.domain.events import Due
+from dragoman.domain.events import Due, GatewayStarted
 from dragoman.flow.kit import Kit
 
 
@@ -27,7 +27,7 @@ def overdue(kit: Kit, why_waiting: Callable[[Case], str], limit: int = 200) -> C
 
 
 def started(kit: Kit, version: str) -> Change:
-    """Note the start, and ask every robot for its state.
+    """Note the start, let no deadline pass before robots could be heard, and ask all of them.
 
     Those bound to an order tell what became of it; of the others, none can be given work before
     it has spoken, and a robot that has nothing to say is silent for as long as 30 s (VDA 5050).
@@ -44,6 +44,8 @@ def started(kit: Kit, version: str) -> Change:
             data={"version": version, "open": len(site.cases), "working": len(out)},
         )
     )
+    for case in site.cases.values():
+        kit.add(draft, case.id, GatewayStarted())
     for robot in site.robots.values():
         try:
             draft.ask(robot.id, draft.now + timedelta(minutes=1))

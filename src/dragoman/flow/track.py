@@ -158,7 +158,8 @@ class Track:
         attempt = self.kit.site.assignments.get(robot.bound) if robot.bound else None
         if attempt is None:
             return
-        event = read(report, before, attempt, draft.robot(robot.id).boots)
+        kept = self.kit.site.reports.get(robot.id)
+        event = read(report, before, attempt, draft.robot(robot.id).boots, kept)
         if event is not None:
             self.kit.add(draft, attempt.case_id, event)
 

@@ -16,7 +16,7 @@ is known to have stopped. G3: every state but CLOSED sets `due_at`. One file per
 from datetime import datetime
 
 from dragoman.domain import events as on
-from dragoman.domain.lifecycle import deadline, desk, people, robot
+from dragoman.domain.lifecycle import deadline, desk, people, robot, start
 from dragoman.domain.lifecycle.step import Job, Step, reject
 from dragoman.domain.lifecycle.step import opened as open_case
 from dragoman.domain.policy import Policy
@@ -57,6 +57,8 @@ def advance(job: Job, event: on.Event, now: datetime, policy: Policy) -> Step:  
             return robot.stopped(job, event, now, policy)
         case on.Due():
             return deadline.due(job, event, now, policy)
+        case on.GatewayStarted():
+            return start.gateway_started(job, now, policy)
         case on.Unplaceable():
             return people.unplaceable(job, event, now, policy)
         case on.Hold():

@@ -1,0 +1,70 @@
+"""What a start of the gateway means for open cases: time in which nobody listened blames nobody.
+
+While the gateway was away, robots went on and could not be heard, and waiting cases could not be
+given to any. So a deadline that passed meanwhile, or is about to, says nothing yet:
+
+- A robot at work gets `policy.start_grace` to speak first. What it got done meanwhile counts as
+  progress (domain/evidence.py); if it got nothing done, its time was up all the same.
+- An order that may not have arrived goes out once more, but only if it is as young as those that
+  are repeated without a start: a robot that did it, and restarted since, would do it again.
+- A robot that is being stopped is asked anew, for as long as `policy.stop_within`.
+- A case that waits for a robot waits anew, since only the gateway could have given it one.
+- A person is reminded after the grace, when what the outage held back has been told.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from dragoman.domain.case import CaseState
+from dragoman.domain.effects import Effect, PublishCancel, PublishOrder
+from dragoman.domain.lifecycle.step import Job, Note, Step, after, entry, nothing
+from dragoman.domain.order import Assignment
+from dragoman.domain.policy import Policy
+
+
+def gateway_started(job: Job, now: datetime, policy: Policy) -> Step:
+    """Move a deadline that passes before robots could be heard; never to an earlier time."""
+    case, attempt = job.case, job.assignment
+    heard = after(now, _grace(job, policy))
+    if case.due_at is None or case.due_at >= heard or case.state is CaseState.RECEIVED:
+        return nothing(job)
+    if case.state is CaseState.STOPPING and attempt is not None:
+        return _stop_anew(job, attempt, now, policy)
+    due_at = heard
+    effects: tuple[Effect, ...] = ()
+    if case.state is CaseState.QUEUED:
+        due_at = max(case.due_at, after(now, policy.assign_within))
+    if case.state is CaseState.ORDERED and attempt is not None:
+        until = after(case.since, policy.accept_within)
+        effects = (PublishOrder(order=attempt.order, not_after=until),) if now < until else ()
+    moved = replace(job, case=replace(case, due_at=due_at))
+    return Step(job=moved, entries=(entry(moved, _note(due_at), now),), effects=effects)
+
+
+def _grace(job: Job, policy: Policy) -> float:
+    """Seconds to be heard in; so few that progress told within them moves the deadline on."""
+    if job.case.state not in {CaseState.ACCEPTED, CaseState.EXECUTING} or job.assignment is None:
+        return policy.start_grace
+    return min(policy.start_grace, policy.progress_window(job.assignment.expected_s) / 2)
+
+
+def _stop_anew(job: Job, attempt: Assignment, now: datetime, policy: Policy) -> Step:
+    """The time to confirm the stop begins now: nobody asked for it while the gateway was away."""
+    again = after(now, policy.cancel_every)
+    moved = Job(
+        case=replace(job.case, since=now, due_at=again),
+        assignment=replace(attempt, cancels=attempt.cancels + 1),
+    )
+    cancel = PublishCancel(
+        robot_id=attempt.robot_id,
+        order_id=attempt.order_id,
+        action_id=attempt.cancel_id,
+        not_after=again,
+    )
+    note = _note(after(now, policy.stop_within))
+    return Step(job=moved, entries=(entry(moved, note, now),), effects=(cancel,))
+
+
+def _note(until: datetime) -> Note:
+    text = f"The gateway was away; this waits until {until:%H:%M:%S} UTC."
+    return Note(action="case.deadline_moved", text=text, data={"until": until.isoformat()})
