@@ -26,10 +26,10 @@ def read(
 ) -> on.Event | None:
     """The event that this state means for the attempt, or None.
 
-    before: the robot's state before this one, to tell what is new, None if this is the first since
-    the gateway's start. kept: the last one that was journalled; what differs from it, after a start,
-    was done while nobody listened. boots: the robot's restarts so
-    far; one since the order was sent means that it may have done the order and forgotten it.
+    before: the robot's state before this one, to tell what is new; None for the first one since
+    the gateway's start. kept: the last one that was journalled: what differs from it after a start
+    was done while nobody listened. boots: the robot's restarts so far; one since the order was sent
+    means that it may have done the order and forgotten it.
     """
     if report.order_id == attempt.order_id:
         return _holding(report, before or kept, attempt)
