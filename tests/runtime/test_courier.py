@@ -79,3 +79,39 @@ async def test_a_record_to_fetch_goes_before_the_writes_that_wait() -> None:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert made == ["d3", "d1", "d2", "d4"]
+
+
+async def test_what_was_changed_in_memory_waits_for_the_disk() -> None:
+    """Twice changed and once durable is not enough: the newest text would leave too early."""
+    clock = SystemClock()
+    journal = MemoryJournal(MemoryStore(), now=clock.now)
+    kit = Kit(
+        journal=journal, clock=clock, outlets=SimOutlets(SimFleet(clock.now)), policy=Policy()
+    )
+    made: list[str] = []
+    done = asyncio.Event()
+
+    async def handle(one: Delivery) -> Change:
+        made.append(one.id)
+        done.set()
+        return Change()
+
+    courier = Courier(kit, "desk:x", handle, RetryPolicy(), 1)
+    changing, other = delivery(1, "a"), delivery(2, "b")
+    await journal.commit(Change(deliveries=(changing, other)))
+    courier.changed(changing)
+    courier.changed(changing)
+    courier.offer(changing)
+    courier.offer(other)
+    running = asyncio.create_task(courier.run())
+    async with asyncio.timeout(10.0):
+        await done.wait()
+    assert made == ["d2"]
+    assert kit.site.out == {"d2"}
+    done.clear()
+    courier.offer(changing)
+    async with asyncio.timeout(10.0):
+        await done.wait()
+    assert made == ["d2", "d1"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from dragoman.domain.case import ENDED
 from dragoman.domain.change import Change, Entry
+from dragoman.domain.coalescing import host, joined
 from dragoman.domain.delivery import Delivery, dropped
 from dragoman.domain.effects import Bind, Effect, Free, PublishCancel, PublishOrder, Tell, Withdraw
 from dragoman.domain.events import Confirmed
@@ -204,17 +205,29 @@ class Draft:
 
     def _out(self, target: str, verb: str, payload: Mapping[str, object], status: Status) -> None:
         case = status.case
-        self.deliveries.append(
-            Delivery(
-                id=self.new_id(),
-                target=target,
-                lane=case.id,
-                verb=verb,
-                payload=payload,
-                created_at=self.now,
-                case_id=case.id,
-                order_id=status.order_id,
-                trace_id=case.trace_id,
-                final=verb == "write" and status.told in FINAL,
-            )
+        delivery = Delivery(
+            id=self.new_id(),
+            target=target,
+            lane=case.id,
+            verb=verb,
+            payload=payload,
+            created_at=self.now,
+            case_id=case.id,
+            order_id=status.order_id,
+            trace_id=case.trace_id,
+            final=verb == "write" and status.told in FINAL,
         )
+        if verb == "write":
+            self._write(delivery)
+        else:
+            self.deliveries.append(delivery)
+
+    def _write(self, delivery: Delivery) -> None:
+        """Queue a write at the desk, within one that still waits if there is such."""
+        lane = dict(self.site.lanes.get((delivery.target, delivery.lane), {}))
+        place = (delivery.target, delivery.lane)
+        lane.update({d.id: d for d in self.deliveries if (d.target, d.lane) == place})
+        waiting = host(lane.values(), self.site.out)
+        together = joined(waiting, delivery) if waiting is not None else None
+        self.deliveries = [d for d in self.deliveries if together is None or d.id != together.id]
+        self.deliveries.append(together or delivery)

@@ -23,7 +23,8 @@ Lane = tuple[str, str]
 class Site:
     """Open state, by id. Read-only to all but the journal that owns it.
 
-    epoch: grows when the journal lost a change and took the state of its disk instead.
+    epoch: grows when the journal lost a change and took the state of its disk instead. out: ids of
+    deliveries that are under way or may have been, kept by the couriers and in memory only.
     """
 
     def __init__(self) -> None:
@@ -39,6 +40,7 @@ class Site:
         self.seen: dict[str, datetime] = {}
         self.queued: dict[str, Case] = {}
         self.touched_lanes: set[Lane] = set()
+        self.out: set[str] = set()
 
     def apply(self, change: Change) -> None:
         """Take over the values of a change. Called by the journal only."""

@@ -7,6 +7,7 @@ domain/delivery.py (retries, breaker) through target.py, and by the step that is
 
 import asyncio
 import heapq
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -57,6 +58,7 @@ class Courier:
         self._ready: dict[str, None] = {}
         self._waiting: list[tuple[datetime, str]] = []
         self._durable: set[str] = set()
+        self._writing: Counter[str] = Counter()
         self._doubtful: set[str] = set()
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
@@ -72,12 +74,21 @@ class Courier:
         """Deliveries being made now."""
         return len(self._busy)
 
+    def changed(self, delivery: Delivery) -> None:
+        """A delivery of this target was changed in memory: it stays until that is durable."""
+        self._writing[delivery.id] += 1
+        self._durable.discard(delivery.id)
+
     def offer(self, delivery: Delivery) -> None:
         """A delivery of this target is durable in the state given; see to its lane."""
+        self._writing[delivery.id] -= 1
+        if self._writing[delivery.id] <= 0:
+            del self._writing[delivery.id]
         if delivery.state in SETTLED:
             self._durable.discard(delivery.id)
             self._doubtful.discard(delivery.id)
-        else:
+            self._kit.site.out.discard(delivery.id)
+        elif delivery.id not in self._writing:
             self._durable.add(delivery.id)
         self._ready[delivery.lane] = None
         self._wake.set()
@@ -88,10 +99,13 @@ class Courier:
         The first of each lane may have been made already, and only its mark lost.
         """
         self._durable.clear()
+        self._writing.clear()
         for (target, lane), deliveries in self._kit.site.lanes.items():
             if target == self.target:
+                first = next(iter(deliveries))
                 self._durable.update(deliveries)
-                self._doubtful.add(next(iter(deliveries)))
+                self._doubtful.add(first)
+                self._kit.site.out.add(first)
                 self._ready[lane] = None
         self._wake.set()
 
@@ -137,6 +151,7 @@ class Courier:
             heapq.heappush(self._waiting, (delivery.next_at, lane))
             return
         self._at.trying()
+        self._kit.site.out.add(delivery.id)
         task = asyncio.create_task(self._carry(delivery), name=f"{self.target} {delivery.id}")
         self._busy[lane] = task
         task.add_done_callback(lambda _: self._carried(lane))

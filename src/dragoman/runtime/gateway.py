@@ -90,6 +90,10 @@ class Gateway:
     def _applied(self, change: Change) -> None:
         if change.robots or any(case.state is CaseState.QUEUED for case in change.cases):
             self._assign_soon.set()
+        for delivery in change.deliveries:
+            courier = self.couriers.get(delivery.target)
+            if courier is not None:
+                courier.changed(delivery)
 
     def _durable(self, change: Change) -> None:
         for delivery in change.deliveries:

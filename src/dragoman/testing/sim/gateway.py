@@ -179,16 +179,17 @@ class SimGateway:
         self.journal.sync()
 
     def crash(self) -> None:
-        """kill -9, and a new start."""
+        """kill -9, and a new start, after which the first of each lane may have been made."""
         self.journal.crash()
         self._build()
+        self.kit.site.out.update(next(iter(lane)) for lane in self.kit.site.lanes.values())
 
     def _head(self, key: tuple[str, str]) -> Delivery | None:
         waiting = self.kit.site.lanes.get(key)
         if not waiting:
             return None
         head = next(iter(waiting.values()))
-        durable = head.id in self.journal.store.tables[Delivery]
+        durable = self.journal.store.tables[Delivery].get(head.id) == head
         due = head.next_at is None or head.next_at <= self.clock.now()
         return head if durable and due and head.state is DeliveryState.QUEUED else None
 
