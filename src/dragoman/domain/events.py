@@ -50,9 +50,10 @@ class Unplaceable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderOut:
-    """The order was handed to the broker."""
+    """The order was handed to the broker. again: an earlier copy may have been, too."""
 
     order_id: str
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,6 +105,7 @@ class Assignment:
     of our cancelOrder action, once one was made. then: what becomes of the case after STOPPING.
     repeatable: doing it twice does no harm. boots: the robot's restarts before this order.
     doubtful: it was uncertain once, so the robot may have done it unheard and forgotten it.
+    repeated: more than one copy may be out, so that the refusal of one says nothing of the others.
     All times by the gateway's clock.
     """
 
@@ -119,6 +120,7 @@ class Assignment:
     repeatable: bool = False
     boots: int = 0
     doubtful: bool = False
+    repeated: bool = False
     parcel: Mapping[str, object] = field(default_factory=dict)
     sends: int = 0
     cancels: int = 0

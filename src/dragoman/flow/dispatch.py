@@ -24,4 +24,5 @@ async def send(kit: Kit, fleet: Fleet, delivery: Delivery) -> Change:
     )
     if delivery.verb != "order":
         return Change()
-    return kit.move(delivery.case_id, OrderOut(order_id=delivery.order_id))
+    again = delivery.attempts > 0
+    return kit.move(delivery.case_id, OrderOut(order_id=delivery.order_id, again=again))

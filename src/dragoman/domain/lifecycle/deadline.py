@@ -67,7 +67,7 @@ def _unacknowledged(job: Job, attempt: Assignment, now: datetime, policy: Policy
         reason = f"robot {attempt.robot_id} did not acknowledge within {policy.accept_within:g} s"
         return _take_back(job, attempt, reason, Then.REQUEUE, now, policy)
     due_at = after(job.case.since, left[0])
-    moved = replace(job, case=replace(job.case, due_at=due_at))
+    moved = Job(case=replace(job.case, due_at=due_at), assignment=replace(attempt, repeated=True))
     note = Note(
         action="order.unacknowledged",
         text=f"No acknowledgement by robot {attempt.robot_id} for {waited:.1f} s; sending again.",

@@ -72,7 +72,12 @@ def order_out(job: Job, event: on.OrderOut, now: datetime, policy: Policy) -> St
     attempt = job.live(event.order_id)
     if attempt is None:
         return nothing(job)
-    sent = replace(attempt, sends=attempt.sends + 1, sent_at=attempt.sent_at or now)
+    sent = replace(
+        attempt,
+        sends=attempt.sends + 1,
+        sent_at=attempt.sent_at or now,
+        repeated=attempt.repeated or event.again,
+    )
     if job.case.state is not CaseState.ASSIGNED:
         note = Note(action="order.repeated", text=f"Order {event.order_id} was sent again.")
         counted = Job(case=job.case, assignment=sent)
@@ -235,18 +240,34 @@ def requeue(job: Job, attempt: Assignment, reason: str, now: datetime, policy: P
 
 
 def refused(job: Job, event: on.Refused, now: datetime, policy: Policy) -> Step:
-    """The robot rejected the order: it never had it, so another may get the case at once."""
+    """The robot rejected the order: it never had it, so another may get the case at once.
+
+    Unless it got several copies: it may have taken one and rejected the next, so it has to say
+    first that it stopped.
+    """
     attempt = job.live(event.order_id)
     if attempt is None or attempt.state in {AssignmentState.ACCEPTED, AssignmentState.EXECUTING}:
         return nothing(job)
-    if (
-        job.case.state in {CaseState.STOPPING, CaseState.UNCERTAIN}
-        and attempt.then is not Then.REQUEUE
-    ):
+    stopping = job.case.state in {CaseState.STOPPING, CaseState.UNCERTAIN}
+    if attempt.repeated:
+        return _refused_a_copy(job, attempt, event.reason, now, policy)
+    if stopping and attempt.then is not Then.REQUEUE:
         proof = on.Stopped(order_id=event.order_id, proof=event.reason)
         return stopped(job, proof, now, policy)
     step = requeue(job, attempt, event.reason, now, policy)
     return release_robot(step, attempt, AssignmentState.REFUSED, now)
+
+
+def _refused_a_copy(
+    job: Job, attempt: Assignment, reason: str, now: datetime, policy: Policy
+) -> Step:
+    if job.case.state is CaseState.STOPPING:
+        return nothing(job)
+    if job.case.state is CaseState.UNCERTAIN:
+        return returned(job, on.Returned(order_id=attempt.order_id), now, policy)
+    text = f"Robot {attempt.robot_id} refused a repeated order ({reason}); does it have the first?"
+    note = Note(action="case.stopping", text=text, data={"reason": reason})
+    return stop(job, attempt, Then.REQUEUE, now, policy, note)
 
 
 def lost(job: Job, event: on.Lost, now: datetime, policy: Policy) -> Step:
