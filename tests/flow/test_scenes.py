@@ -175,6 +175,19 @@ def test_a_robot_that_rejects_is_excluded_and_the_next_one_does_it() -> None:
     assert not world.vehicles[robot].ledger.executions
 
 
+def test_a_robot_that_refuses_the_second_copy_may_still_take_the_first() -> None:
+    world = working_world()
+    robot = robot_of(world)
+    world.misbehave(robot, Misbehaviour(slow_acceptance_s=3.5))
+    world.settle()
+    world.misbehave(robot, Misbehaviour(reject="orderUpdateError", rejects=1))
+    go_on(world, 40)
+    assert "order.copy_refused" in actions(world)
+    assert "case.requeued" not in actions(world)
+    assert world.desk.tickets["1"].told[-1][1] == "done"
+    assert not list(broken(world))
+
+
 def test_when_all_robots_reject_a_person_is_asked_with_every_reason() -> None:
     world = working_world()
     for robot in world.vehicles:

@@ -65,6 +65,7 @@ def _unacknowledged(job: Job, attempt: Assignment, now: datetime, policy: Policy
     left = [rung for rung in ladder if rung > waited]
     if not left:
         reason = f"robot {attempt.robot_id} did not acknowledge within {policy.accept_within:g} s"
+        reason += f" and refused a copy: {attempt.reason}" if attempt.reason else ""
         return _take_back(job, attempt, reason, Then.REQUEUE, now, policy)
     due_at = after(job.case.since, left[0])
     moved = Job(case=replace(job.case, due_at=due_at), assignment=replace(attempt, repeated=True))

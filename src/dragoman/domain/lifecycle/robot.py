@@ -242,8 +242,8 @@ def requeue(job: Job, attempt: Assignment, reason: str, now: datetime, policy: P
 def refused(job: Job, event: on.Refused, now: datetime, policy: Policy) -> Step:
     """The robot rejected the order: it never had it, so another may get the case at once.
 
-    Unless it got several copies: it may have taken one and rejected the next, so it has to say
-    first that it stopped.
+    Unless it got several copies: it may still take one and reject the next. Then its refusal is
+    noted, and the wait for its acknowledgement goes on.
     """
     attempt = job.live(event.order_id)
     if attempt is None or attempt.state in {AssignmentState.ACCEPTED, AssignmentState.EXECUTING}:
@@ -261,13 +261,14 @@ def refused(job: Job, event: on.Refused, now: datetime, policy: Policy) -> Step:
 def _refused_a_copy(
     job: Job, attempt: Assignment, reason: str, now: datetime, policy: Policy
 ) -> Step:
-    if job.case.state is CaseState.STOPPING:
-        return nothing(job)
     if job.case.state is CaseState.UNCERTAIN:
         return returned(job, on.Returned(order_id=attempt.order_id), now, policy)
-    text = f"Robot {attempt.robot_id} refused a repeated order ({reason}); does it have the first?"
-    note = Note(action="case.stopping", text=text, data={"reason": reason})
-    return stop(job, attempt, Then.REQUEUE, now, policy, note)
+    if job.case.state is CaseState.STOPPING or attempt.reason == reason:
+        return nothing(job)
+    noted = replace(job, assignment=replace(attempt, reason=reason))
+    text = f"Robot {attempt.robot_id} refuses a copy of the order; it may have another: {reason}"
+    note = Note(action="order.copy_refused", text=text, data={"reason": reason})
+    return Step(job=noted, entries=(entry(noted, note, now),))
 
 
 def lost(job: Job, event: on.Lost, now: datetime, policy: Policy) -> Step:
