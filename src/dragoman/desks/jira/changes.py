@@ -18,13 +18,19 @@ from dragoman.desks.jira.errors import BadQuery
 from dragoman.desks.jira.fields import fields_of, id_of, moment, record_of, value_of, version_of
 from dragoman.desks.jira.rest import Rest, quoted
 from dragoman.desks.jira.settings import JiraSettings
-from dragoman.domain.errors import BadInput, DragomanError, NeedsHuman
+from dragoman.domain.errors import BadInput, DragomanError, NeedsHuman, RetryLater
 from dragoman.domain.watermark import Seen, Watermark
 from dragoman.ports.desk import DeskPage, DeskRecord
 from dragoman.transport.http_errors import BodyTooLarge, NotJson, ServerFailed
 
 _OF_ONE = (BodyTooLarge, NotJson, ServerFailed)
 """Failures that one issue among many can cause."""
+
+_FEW = 2
+"""So many issues with an impossible time are taken for damaged ones; more are the desk's fault."""
+
+_TRIES = 3
+"""Walks in which an issue may fail to be read while others can be, before it is given up."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROW = ("updated",)
@@ -62,6 +68,8 @@ class Changes:
             self._where += f" AND ({settings.jql})"
         self._seen = Seen()
         self._places: dict[str, _Place] = {}
+        self._patience: dict[str, int] = {}
+        self._waiting: set[str] = set()
         self._proven = False
 
     async def page(self, cursor: str, limit: int) -> DeskPage:
@@ -80,7 +88,7 @@ class Changes:
         newest = max(filter(None, (place.newest, walk.newest)), default=None)
         more = walk.full or bool(token)
         if not more:
-            mark = mark.finished(newest, self._rest.http.server_now())
+            mark = self._finished(mark, newest)
         if kept or walk.bad:
             mark = mark.counted()
         after = mark.encode()
@@ -91,6 +99,14 @@ class Changes:
         return DeskPage(
             records=records, cursor=after, more=more, unreadable=[*walk.bad, *unreadable]
         )
+
+    def _finished(self, mark: Watermark, newest: datetime | None) -> Watermark:
+        """The mark at the end of a walk. It stays while an issue waits to be read once more."""
+        if self._waiting:
+            self._waiting = set()
+            return mark
+        self._patience = {}
+        return mark.finished(newest, self._rest.http.server_now())
 
     async def _rows(self, lower: datetime, token: str) -> tuple[Sequence[object], str]:
         """A page of the walk; the first one again if the token has expired."""
@@ -107,21 +123,18 @@ class Changes:
     def _sift(self, rows: Sequence[object], lower: datetime, limit: int) -> _Walk:
         """Sort a page into news, known and unreadable; stop when the news are enough."""
         walk = _Walk()
+        early = 0
         for row in rows:
             try:
                 number, at = _parsed(row)
+                if at < lower:
+                    early += 1
+                    raise _too_early(at)
             except BadInput as error:
                 raw = _text(row)
                 if not self._seen.has(_mark(raw), "bad"):
                     walk.bad.append((raw, str(error)))
                 continue
-            if at < lower:
-                raise NeedsHuman(
-                    "the desk doesn't keep to the time bound of our query",
-                    field="updated",
-                    value=at.isoformat(),
-                    mend="check what stands between the gateway and Jira",
-                )
             walk.newest = at if walk.newest is None else max(walk.newest, at)
             version = version_of(at)
             if not self._is_known(number, version):
@@ -129,6 +142,13 @@ class Changes:
                 if len(walk.fresh) >= limit:
                     walk.full = row is not rows[-1]
                     break
+        if early > max(_FEW, len(rows) // 2):
+            raise NeedsHuman(
+                "the desk doesn't keep to the time bound of our query",
+                field="updated",
+                value=f"{early} of {len(rows)} rows are older than {lower.isoformat()}",
+                mend="check what stands between the gateway and Jira",
+            )
         return walk
 
     def _is_known(self, number: str, version: str) -> bool:
@@ -153,6 +173,9 @@ class Changes:
                 raw = by_id.get(number)
                 try:
                     if number in failed:
+                        if self._may_wait(number, failed[number]):
+                            kept.pop()
+                            continue
                         raise failed[number]
                     if raw is None or self._is_elsewhere(raw):
                         continue  # deleted, moved or hidden since the index was made
@@ -162,6 +185,14 @@ class Changes:
                 except DragomanError as error:
                     unreadable.append((_text(raw or {"id": number}), str(error)))
         return records, unreadable, kept
+
+    def _may_wait(self, number: str, error: DragomanError) -> bool:
+        """Whether a failure to read one issue may pass: then it comes again with the next walk."""
+        tries = self._patience[number] = self._patience.get(number, 0) + 1
+        if not isinstance(error, RetryLater) or tries >= _TRIES:
+            return False
+        self._waiting.add(number)
+        return True
 
     def _is_elsewhere(self, raw: Mapping[str, object]) -> bool:
         project = value_of(raw, "project")
@@ -240,6 +271,12 @@ def _parsed(row: object) -> tuple[str, datetime]:
     number = id_of(row)
     fields = fields_of(row) if isinstance(row, Mapping) else {}
     return number, moment(fields.get("updated"), "updated")
+
+
+def _too_early(at: datetime) -> BadInput:
+    return BadInput(
+        "the issue is older than what was asked for", field="updated", value=at.isoformat()
+    )
 
 
 def _second(moment_: datetime) -> datetime:
