@@ -40,8 +40,9 @@ class Delivery:
     (always DEAD first; replaying it reads it again); `reconcile.desk:NAME` and
     `reconcile.robot:NAME` keep a mismatch (flow/reconcile) and never leave. lane: what must stay in
     order within the target. verb: what the target is asked to do; payload: its JSON-ready
-    arguments. final: the last write of a case, whose delivery closes it. not_after: withdrawn if
-    not out by then.
+    arguments. final: the last write of a case, whose delivery closes it. attempts: since it was
+    queued, or replayed last; replays: how often a person sent it again, so that parts of it may
+    have arrived. not_after: withdrawn if not out by then.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Delivery:
     trace_id: str = ""
     state: DeliveryState = DeliveryState.QUEUED
     attempts: int = 0
+    replays: int = 0
     next_at: datetime | None = None
     not_after: datetime | None = None
     reason: str = ""
@@ -132,6 +134,7 @@ def replayed(delivery: Delivery, payload: Mapping[str, object] | None = None) ->
         delivery,
         state=DeliveryState.QUEUED,
         attempts=0,
+        replays=delivery.replays + 1,
         next_at=None,
         payload=delivery.payload if payload is None else payload,
     )

@@ -31,7 +31,7 @@ async def write(kit: Kit, desk: Desk, delivery: Delivery, receipt: Receipt | Non
     asked = _asked(delivery)
     external_id = str(delivery.payload["external_id"])
     try:
-        record = await desk.write(external_id, asked)
+        record = await _written(desk, external_id, delivery)
     except Conflict as conflict:
         if delivery.final and delivery.payload.get("status") != Told.CANCELLED:
             raise
@@ -60,7 +60,7 @@ async def settle_fault(kit: Kit, desk: Desk, delivery: Delivery) -> Change:
     fault = kit.site.faults.get(delivery.lane)
     if fault is None or not fault.external_id:
         raise RetryLater("the desk has not created the record of this fault yet", delay_s=1.0)
-    record = await desk.write(fault.external_id, _asked(delivery))
+    record = await _written(desk, fault.external_id, delivery)
     gone = Change(faults=(fault,)) if fault.cleared_at else Change()
     return merged(_noted(kit, delivery, record, "fault_cleared"), gone)
 
@@ -91,6 +91,17 @@ def given_up(kit: Kit, delivery: Delivery, reason: str, actor: str) -> Change:
     return merged(ended, kit.move(delivery.case_id, Confirmed(how=how)))
 
 
+async def _written(desk: Desk, external_id: str, delivery: Delivery) -> DeskRecord:
+    """Write it. Of a replayed one, parts may have arrived before: what was said isn't said again,
+    and that it was said doesn't mean that the desk has taken the fields, so they are seen to apart.
+    """
+    asked = _asked(delivery)
+    record = await desk.write(external_id, asked)
+    if delivery.replays and asked.fields and (asked.comment or asked.note):
+        return await desk.write(external_id, replace(asked, comment="", note=""))
+    return record
+
+
 def _asked(delivery: Delivery) -> DeskWrite:
     payload = delivery.payload
     return DeskWrite(
@@ -99,7 +110,7 @@ def _asked(delivery: Delivery) -> DeskWrite:
         comment=str(payload.get("comment", "")),
         note=str(payload.get("note", "")),
         expect=cast("Mapping[str, Sequence[str]]", payload.get("expect", {})),
-        retried=delivery.attempts > 0,
+        retried=delivery.attempts > 0 or delivery.replays > 0,
     )
 
 
