@@ -8,7 +8,7 @@ from dragoman.desks.salesforce.changes import Changes
 from dragoman.desks.salesforce.fields import Shape
 from dragoman.desks.salesforce.login import Session
 from dragoman.desks.salesforce.rest import Rest
-from dragoman.desks.salesforce.settings import OAuth2, SalesforceSettings
+from dragoman.desks.salesforce.settings import STANDARD, OAuth2, SalesforceSettings
 from dragoman.desks.salesforce.writes import Writes
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
@@ -38,7 +38,8 @@ class SalesforceDesk:
                 connections=settings.connections,
             ),
         )
-        rest, shape = Rest(self.http, settings.api_version), Shape(settings.fields)
+        rest = Rest(self.http, settings.api_version)
+        shape = Shape(settings.fields or STANDARD)
         self._changes = Changes(rest, shape, settings)
         self._writes = Writes(rest, shape, settings)
 

@@ -134,6 +134,7 @@ def translate(refusal: Refusal) -> DragomanError:
         return RateLimited(text, delay_s=default if refusal.delay_s is None else refusal.delay_s)
     if issubclass(kind, RetryLater):
         return kind(text, delay_s=refusal.delay_s)
-    if kind is Permanent and refusal.code == "INVALID_FIELD" and not refusal.one:
+    if refusal.code == "INVALID_FIELD" and not refusal.one:
         return NeedsHuman(text, field=refusal.field or "fields", mend=mend)
-    return kind(text, field=refusal.field, mend=mend)
+    field = "query" if kind is NeedsHuman and "QUERY" in refusal.code else refusal.field
+    return kind(text, field=field, mend=mend)

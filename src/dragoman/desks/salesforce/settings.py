@@ -30,15 +30,16 @@ class OAuth2(OAuth2Auth):
 class SalesforceSettings(HttpTable):
     """url: the org's My Domain address. api_version: of the REST API. query: a condition in SOQL
     that limits which cases are ours. fields: those to read, also through relationships
-    (Owner.Name). page_size: cases of one query. overlap_s: how far each poll looks back. key_field:
-    the external id field in which a new case keeps our key. ref: how a comment is marked so that
-    it isn't said twice; {key} is filled in. publish_comments: whether customers see `comment`.
+    (Owner.Name); none means those of the built-in mapping. page_size: cases of one query.
+    overlap_s: how far each poll looks back. key_field: the external id field in which a new case
+    keeps our key. ref: how a comment is marked so that it isn't said twice; {key} is filled in.
+    publish_comments: whether customers see `comment`.
     """
 
     auth: Annotated[OAuth2 | TokenAuth, Field(discriminator="type")]
     api_version: Annotated[str, StringConstraints(pattern=r"^[4-9]\d\.0$")] = "60.0"
     query: str = ""
-    fields: tuple[FieldPath, ...] = STANDARD
+    fields: tuple[FieldPath, ...] = ()
     page_size: Annotated[int, Field(ge=1, le=2000)] = 500
     overlap_s: Annotated[float, Field(ge=1, le=600)] = 30.0
     key_field: FieldName = "Dragoman_Key__c"

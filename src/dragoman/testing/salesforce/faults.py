@@ -37,8 +37,9 @@ class Fault:
     """One misbehaviour.
 
     It strikes `calls` times (None: until removed), skipping the first `skip` calls that match.
-    `methods`, `path` (a part of it) and `record` (an id in the call or in its answer) narrow the
-    calls it matches; empty means any. retry_after: seconds in a header of RATE_LIMIT, 0 for none.
+    `methods`, `path` (a part of it, with its query) and `record` (an id in a read's answer, or in
+    what a write sends) narrow the calls it matches; empty means any. retry_after: seconds in a
+    header of RATE_LIMIT, 0 for none.
     """
 
     kind: FaultKind

@@ -84,7 +84,7 @@ class Front:
         call, sent = await self._call(request)
         path = request.raw_path
         self.requests.append((call.method, path.partition("?")[0]))
-        fault = self.faults.take(call, path, lambda: unquote(path) + sent)
+        fault = self.faults.take(call, path, lambda: "" if call.method == "GET" else path + sent)
         if fault is not None and not fault.after_commit:
             replaced = refused(fault)
             if replaced is not None:
