@@ -14,7 +14,7 @@ from typing import Any
 from dragoman.domain.case import Case, CaseState
 from dragoman.domain.change import Change, Entry
 from dragoman.domain.delivery import Delivery
-from dragoman.domain.errors import DragomanError, Permanent
+from dragoman.domain.errors import DragomanError, NotFound, Permanent
 from dragoman.domain.mapping import Incoming, Rule
 from dragoman.domain.order import Assignment, Place
 from dragoman.domain.policy import ActionTemplate, Mission, Policy, Weights
@@ -38,7 +38,7 @@ from dragoman.testing.sim.stores import CrashingJournal, run
 NEAR = ("dock", "hall", "lab")
 PLACES = {
     name: Place(node_id=name, x=x, y=5.0, map_id="map")
-    for name, x in (("dock", 10.0), ("hall", 20.0), ("lab", 30.0), ("far", 6000.0))
+    for name, x in (("dock", 10.0), ("hall", 20.0), ("lab", 30.0), ("far", 2000.0))
 }
 MISSION = Mission(
     kind="look", actions=(ActionTemplate(type="inspect", parameters={}),), expected_s=2000.0
@@ -48,7 +48,8 @@ PHASES = {"closed": "closed", "cancelled": "cancelled"}
 
 
 class DriftDesk(MemoryDesk):
-    """hidden: what its own filter keeps back. broken: what it refuses to show. away: all of it.
+    """hidden: what its own filter keeps back. broken: what it refuses to show. gone: deleted.
+    away: why it doesn't answer at all.
 
     `secretly` changes a record and tells no poll.
     """
@@ -57,6 +58,7 @@ class DriftDesk(MemoryDesk):
         super().__init__(clock=now)
         self.hidden: set[str] = set()
         self.broken: set[str] = set()
+        self.gone: set[str] = set()
         self.away: DragomanError | None = None
 
     def secretly(self, external_id: str, **fields: str) -> None:
@@ -80,6 +82,8 @@ class DriftDesk(MemoryDesk):
 
     async def read(self, external_id: str) -> DeskRecord:
         self._there()
+        if external_id in self.gone:
+            raise NotFound("it was deleted", field="id", value=external_id)
         if external_id in self.broken:
             raise Permanent("this record can't be shown", field="id", value=external_id)
         return await super().read(external_id)
@@ -91,12 +95,12 @@ class DriftDesk(MemoryDesk):
     async def survey(self, after: str, limit: int) -> DeskPage:
         self._there()
         page = await super().survey(after, limit)
-        out = self.hidden | self.broken
+        out = self.hidden | self.broken | self.gone
         return replace(page, records=[one for one in page.records if one.external_id not in out])
 
     async def read_many(self, external_ids: Sequence[str]) -> Sequence[DeskRecord]:
         self._there()
-        out = self.hidden | self.broken
+        out = self.hidden | self.broken | self.gone
         return await super().read_many([one for one in external_ids if one not in out])
 
     def _there(self) -> None:
@@ -159,11 +163,15 @@ def _id(row: Row) -> str:
 
 
 class DriftSite(World):
-    """A site with reconcile. deaf: robots whose states are heard without being understood."""
+    """A site with reconcile. deaf: robots whose states are heard without being understood.
+
+    reserved: keys of cases that the test needs as they are, so that no traffic touches them.
+    """
 
     def __init__(self, robots: int, rules: Rules) -> None:
         self.rules = rules
         self.deaf: set[str] = set()
+        self.reserved: set[str] = set()
         super().__init__(robots, policy=Policy(assign_within=100_000.0))
 
     def _build(self) -> None:
@@ -223,7 +231,7 @@ class DriftSite(World):
         if delivery.verb == "fetch":
             record = await self.records.read(str(delivery.payload["external_id"]))
             return (await self.intake.record(record))[1]
-        return await writeback.write(self.kit, self.records, delivery, self.reader.receipt)
+        return await writeback.write(self.kit, self.records, delivery, self.reader)
 
     def hear(self, robot_id: str) -> None:
         """Take in one message; of a deaf ear's robot only that it said something."""

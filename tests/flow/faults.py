@@ -6,6 +6,7 @@ has to count it; its name says side and kind.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, time
 from itertools import cycle
 
 from dragoman.domain.case import Case, CaseState
@@ -61,7 +62,7 @@ def taken_over(site: DriftSite, case: Case) -> str:
 
 
 def deleted(site: DriftSite, case: Case) -> str:
-    del site.records.records[case.external_id]
+    site.records.gone.add(case.external_id)
     return _key(case)
 
 
@@ -71,7 +72,9 @@ def filtered_out(site: DriftSite, case: Case) -> str:
 
 
 def opened_twice(site: DriftSite, case: Case) -> str:
-    return "sim/" + site.records.open("look", location="dock", priority="3", result=case.number)
+    return "sim/" + site.records.open(
+        "look", location=case.location, priority="3", result=case.number
+    )
 
 
 def unshown(site: DriftSite, case: Case) -> str:
@@ -154,5 +157,11 @@ def plant(
     planted: dict[str, str] = {}
     for kind, faults in kinds.items():
         for fault, _ in zip(cycle(faults), range(each), strict=False):
-            planted[fault(site, next(cases))] = kind
+            case = next(cases)
+            site.reserved.add(_key(case))
+            planted[fault(site, case)] = kind
     return planted
+
+
+SHIFTS = ((time(6), time(14), time(22)), UTC)
+"""When shifts start, and by which clock."""

@@ -38,32 +38,40 @@ def run_window(site: DriftSite) -> None:
     site.second_look()
 
 
-def traffic(site: DriftSite, rng: Random, untouched: set[str]) -> None:
+def traffic(site: DriftSite, rng: Random) -> None:
     """What people do at their desk all day, with writes under way meanwhile."""
-    desk = site.records
-    known = [one for one in desk.records if f"sim/{one}" not in untouched]
+    known = [one for one in site.records.records if f"sim/{one}" not in site.reserved]
     for _ in range(4):
         site.pass_time(1.0)
-        kind = rng.choice(("open", "edit", "edit", "state", "cancel", "act"))
-        one = rng.choice(known)
-        case = site.kit.site.case_of("sim", one)
-        if kind == "open":
-            desk.open("look", location=rng.choice(NEAR), priority=rng.choice("345"))
-        elif case is None or f"sim/{one}" in untouched or case.state is CaseState.EXECUTING:
-            continue
-        elif kind == "edit":
-            desk.edit(one, priority=rng.choice("345"), title=f"look {rng.randrange(99)}")
-        elif kind == "state":
-            desk.edit(one, state="waiting for parts")
-        elif kind == "cancel":
-            desk.edit(one, state=rng.choice(("cancelled", "closed")))
-        else:
-            site.act(case.id, rng.choice(("hold", "release")))
+        bustle(site, rng, rng.choice(known))
         if rng.random() < 0.5:
             site.poll()
         lanes = sorted(site.lanes())
         for lane in rng.sample(lanes, len(lanes) // 2):  # the others are still under way
             site.carry(lane)
+        for robot_id, wire in site.fleet.up.items():
+            while site.fleet.down[robot_id]:
+                site.robot_reads(robot_id)
+            while wire:
+                site.hear(robot_id)
+
+
+def bustle(site: DriftSite, rng: Random, one: str) -> None:
+    """Somebody does something with a record, or opens a new one."""
+    desk, case = site.records, site.kit.site.case_of("sim", one)
+    kind = rng.choice(("open", "edit", "edit", "state", "cancel", "act"))
+    if kind == "open":
+        desk.open("look", location=rng.choice(NEAR), priority=rng.choice("345"))
+    elif case is None or case.state is CaseState.EXECUTING:
+        return
+    elif kind == "edit":
+        desk.edit(one, priority=rng.choice("345"), title=f"look {rng.randrange(99)}")
+    elif kind == "state":
+        desk.edit(one, state="waiting for parts")
+    elif kind == "cancel":
+        desk.edit(one, state=rng.choice(("cancelled", "closed")))
+    else:
+        site.act(case.id, rng.choice(("hold", "release")))
 
 
 def proof(robots: int, cases: int, each: int) -> None:
@@ -75,11 +83,12 @@ def proof(robots: int, cases: int, each: int) -> None:
     planted |= plant(site, AT_DESK, fresh, each)
     site.go_on(90)  # so that a silent robot is known to be silent
     assert not site.counted()
+    site.reserved |= set(planted)
     rng = Random(7)
-    traffic(site, rng, set(planted))
+    traffic(site, rng)
     site.sweep()
     assert site.counted() == planted
-    traffic(site, rng, set(planted))
+    traffic(site, rng)
     assert set(Counter(planted.values())) == {*AT_DESK, *AT_ROBOT}
 
 

@@ -3,10 +3,11 @@
 Called by the runtime's courier for each delivery towards a desk or a feed, in order per case.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Protocol, cast
 
+from dragoman.domain.case import Case
 from dragoman.domain.change import Change, Entry, merged
 from dragoman.domain.delivery import Delivery, dropped
 from dragoman.domain.errors import Conflict, RetryLater
@@ -16,19 +17,30 @@ from dragoman.flow.kit import Kit
 from dragoman.ports.desk import Desk, DeskRecord, DeskWrite
 from dragoman.ports.feed import Feed
 
-Receipt = Callable[[DeskRecord], Mapping[str, object]]
-"""What to keep of the record that a write gives back: see flow/reconcile/reading.py."""
+
+class ReadBack(Protocol):
+    """What is made of the record that a write gives back: flow/reconcile/reading.py."""
+
+    def receipt(self, record: DeskRecord) -> Mapping[str, object]:
+        """What to keep of it in the journal, JSON-ready."""
+        ...
+
+    def has_news(self, case: Case, record: DeskRecord) -> bool:
+        """Whether somebody else changed what the case is made of, shortly before our write."""
+        ...
 
 
-async def write(kit: Kit, desk: Desk, delivery: Delivery, receipt: Receipt | None = None) -> Change:
+async def write(
+    kit: Kit, desk: Desk, delivery: Delivery, read_back: ReadBack | None = None
+) -> Change:
     """Write one status to the case's record; the final one closes the case.
 
     A precondition that fails means that people changed the record meanwhile: the write is given
     up, and the record is fetched so that intake sees what they want. A final write that conflicts
     is raised (a dead letter), since somebody has to decide; but a calling-off that conflicts isn't,
-    since the desk has called it off itself.
+    since the desk has called it off itself. If the record that comes back shows an edit that was
+    not seen before, it is fetched as well: its version is ours by now, and would pass for known.
     """
-    asked = _asked(delivery)
     external_id = str(delivery.payload["external_id"])
     try:
         record = await _written(desk, external_id, delivery)
@@ -37,8 +49,12 @@ async def write(kit: Kit, desk: Desk, delivery: Delivery, receipt: Receipt | Non
             raise
         return _overtaken(kit, delivery, external_id, conflict)
     told = str(delivery.payload.get("status", ""))
-    noted = _noted(kit, delivery, record, told, receipt)
+    kept = {} if read_back is None else read_back.receipt(record)
+    noted = _noted(kit, delivery, record, told, kept)
     if not delivery.final:
+        case = kit.site.cases.get(delivery.case_id)
+        if read_back is not None and case is not None and read_back.has_news(case, record):
+            return merged(noted, Change(deliveries=(_fetch(kit, delivery, external_id),)))
         return merged(noted, _seen(kit, delivery, record))
     how = f"the desk has taken {told!r}"
     return merged(noted, kit.move(delivery.case_id, Confirmed(how=how)))
@@ -115,9 +131,12 @@ def _asked(delivery: Delivery) -> DeskWrite:
 
 
 def _noted(
-    kit: Kit, delivery: Delivery, record: DeskRecord, told: str, receipt: Receipt | None = None
+    kit: Kit,
+    delivery: Delivery,
+    record: DeskRecord,
+    told: str,
+    kept: Mapping[str, object] | None = None,
 ) -> Change:
-    kept = {} if receipt is None else receipt(record)
     note = Entry(
         action="desk.updated",
         at=kit.clock.now(),
@@ -126,7 +145,7 @@ def _noted(
         order_id=delivery.order_id,
         desk=delivery.target.removeprefix("desk:"),
         trace_id=delivery.trace_id,
-        data={"delivery": delivery.id, "status": told, "version": record.version, **kept},
+        data={"delivery": delivery.id, "status": told, "version": record.version, **(kept or {})},
     )
     return Change(entries=(note,))
 
@@ -140,16 +159,19 @@ def _seen(kit: Kit, delivery: Delivery, record: DeskRecord) -> Change:
 
 
 def _overtaken(kit: Kit, delivery: Delivery, external_id: str, conflict: Conflict) -> Change:
-    lane = f"fetch:{external_id}"
-    fetch = Delivery(
+    ended = given_up(kit, delivery, f"overtaken at the desk: {conflict}", "gateway")
+    return merged(ended, Change(deliveries=(_fetch(kit, delivery, external_id),)))
+
+
+def _fetch(kit: Kit, delivery: Delivery, external_id: str) -> Delivery:
+    """Let intake see the record as it is now."""
+    return Delivery(
         id=kit.clock.new_id(),
         target=delivery.target,
-        lane=lane,
+        lane=f"fetch:{external_id}",
         verb="fetch",
         payload={"external_id": external_id},
         created_at=kit.clock.now(),
         case_id=delivery.case_id,
         trace_id=delivery.trace_id,
     )
-    ended = given_up(kit, delivery, f"overtaken at the desk: {conflict}", "gateway")
-    return merged(ended, Change(deliveries=(fetch,)))

@@ -7,5 +7,5 @@
     bound.py     how sure a rate is (Clopper-Pearson)
 
 Pure. Called by flow/reconcile, which reads both sides and commits. What counts as an error, and
-why, is decided in docs/adr/0007-what-counts-as-an-error.md.
+why, is decided in docs/adr/0008-what-counts-as-an-error.md.
 """

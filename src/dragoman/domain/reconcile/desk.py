@@ -97,7 +97,7 @@ def compare(ours: Ours, theirs: Theirs, now: datetime, rules: Rules) -> Mismatch
     late = _late(ours, theirs, now, rules)
     if late is not None or theirs.draft is None:
         return late
-    here, there = _here(ours), _there(ours, theirs, theirs.draft)
+    here, there = _here(ours, theirs), _there(ours, theirs, theirs.draft)
     if digest(here) == digest(there):
         return None
     differing = {
@@ -144,8 +144,8 @@ def _late(ours: Ours, theirs: Theirs, now: datetime, rules: Rules) -> Mismatch |
     return replace(found, ours="outbox", since=oldest.created_at)
 
 
-def _here(ours: Ours) -> dict[str, str]:
-    """The canonical projection of the gateway's side."""
+def _here(ours: Ours, theirs: Theirs) -> dict[str, str]:
+    """The canonical projection of the gateway's side, as far as the desk shows its own."""
     case, receipt = ours.case, ours.receipt
     projection: dict[str, str] = {}
     if not ours.over:
@@ -153,7 +153,8 @@ def _here(ours: Ours) -> dict[str, str]:
     elif receipt is not None and receipt.phase is not None and not ours.pending:
         projection = {"phase": receipt.phase.value}
     if receipt is not None and not ours.pending:
-        projection |= {WRITTEN + name: value for name, value in receipt.shown.items()}
+        shown = {name: value for name, value in receipt.shown.items() if name in theirs.shown}
+        projection |= {WRITTEN + name: value for name, value in shown.items()}
     return projection
 
 
@@ -267,7 +268,7 @@ def _found(
 def _fingerprint(ours: Ours) -> dict[str, str]:
     """Changes whenever the gateway's side moved, so that the grace starts anew."""
     return {
-        **_here(ours),
+        **_read_fields(ours.case),
         "over": str(ours.over),
         "version": ours.case.version,
         "receipt": "" if ours.receipt is None else ours.receipt.version,

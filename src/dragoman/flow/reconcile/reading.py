@@ -6,7 +6,7 @@ The receipt is also asked for by the courier, which gets the record back from ea
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dragoman.domain.case import CaseDraft
+from dragoman.domain.case import Case, CaseDraft, DeskPhase
 from dragoman.domain.errors import (
     BadInput,
     DragomanError,
@@ -15,7 +15,7 @@ from dragoman.domain.errors import (
     Permanent,
     RetryLater,
 )
-from dragoman.domain.mapping import Incoming
+from dragoman.domain.mapping import Incoming, differs
 from dragoman.domain.reconcile.desk import Receipt, Theirs
 from dragoman.domain.reconcile.mismatch import digest
 from dragoman.flow.reconcile.history import PART as BATCH
@@ -47,6 +47,15 @@ class Reader:
             version=record.version, at=record.updated_at, phase=phase, shown=self._shown(record)
         )
         return found.data()
+
+    def has_news(self, case: Case, record: DeskRecord) -> bool:
+        """Whether the record shows more than our own write: an edit that intake has not seen."""
+        try:
+            draft = self._draft(record)
+            open_ = draft.phase is DeskPhase.OPEN and self.mapping.wanted(record.raw)
+        except BadInput:
+            return True
+        return not open_ or bool(differs(case, draft))
 
     def theirs(self, record: DeskRecord, *, listed: bool = True) -> Theirs:
         """The desk's side of a case, of this record."""
