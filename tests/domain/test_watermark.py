@@ -70,6 +70,17 @@ def test_only_a_page_that_was_kept_counts_as_reported() -> None:
     assert seen.has("a", "1")
 
 
+def test_a_caller_that_lost_what_it_kept_gets_it_again() -> None:
+    seen = Seen()
+    seen.resume("c0")
+    seen.offer("c1", [("a", "1")])
+    seen.resume("c1")
+    seen.offer("c2", [("b", "1")])
+    seen.resume("c0")  # the journal had lost the cursor c1
+    assert not seen.has("a", "1")
+    assert not seen.has("b", "1")
+
+
 def test_it_forgets_the_oldest_and_stays_small() -> None:
     seen = Seen(size=3)
     for name in "abcd":

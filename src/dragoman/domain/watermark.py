@@ -80,13 +80,15 @@ class Seen:
     """What was reported already: id → version, the least recently seen forgotten first.
 
     A page counts as reported once the next call comes with its cursor: only then has the caller
-    kept it. Forgetting means repeating a record, never missing one.
+    kept it. A call with an older cursor means that the caller has lost what it kept since, so
+    everything is forgotten. Forgetting means repeating a record, never missing one.
     """
 
     def __init__(self, size: int = 50_000) -> None:
         self._size = size
         self._versions: OrderedDict[str, str] = OrderedDict()
         self._offered: tuple[str, Sequence[tuple[str, str]]] = ("", ())
+        self._at = ""
 
     def __len__(self) -> int:
         return len(self._versions)
@@ -117,7 +119,9 @@ class Seen:
         """A call comes with this cursor: the page that carried it was kept, any other wasn't."""
         offered, pairs = self._offered
         self._offered = ("", ())
-        if not offered or offered != cursor:
-            return
-        for record_id, version in pairs:
-            self.add(record_id, version)
+        if offered and offered == cursor:
+            for record_id, version in pairs:
+                self.add(record_id, version)
+        elif cursor != self._at:
+            self._versions.clear()
+        self._at = cursor

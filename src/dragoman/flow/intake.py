@@ -52,13 +52,19 @@ class Intake:
     closed: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     async def page(self, page: DeskPage) -> Mapping[Taken, int]:
-        """Take a whole page, and then its cursor: the cursor never runs ahead of its records."""
+        """Take a whole page, and then its cursor: the cursor never runs ahead of its records.
+
+        Raises JournalUnavailable if one of them could not be kept; the page has to be read again.
+        """
         counts: dict[Taken, int] = {}
+        under_way = []
         for record in page.records:
             taken, change = await self.record(record)
             counts[taken] = counts.get(taken, 0) + 1
             if change:
-                self.kit.journal.commit(change)
+                under_way.append(self.kit.journal.commit(change))
+        for written in under_way:  # the journal may have lost one, and be back already
+            await written
         changes = [self.unreadable("", raw, reason) for raw, reason in page.unreadable]
         if self.kit.site.cursors.get(self.desk) != page.cursor:
             changes.append(Change(cursors={self.desk: page.cursor}))
