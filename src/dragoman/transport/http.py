@@ -6,7 +6,7 @@ headers for metrics. Nothing that it raises or prints holds a secret.
 """
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -51,7 +51,9 @@ class HttpLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpAnswer:
-    """A whole answer. headers: names in lower case. where: the host, for texts of errors."""
+    """A whole answer. headers: names in lower case; one that came several times is joined by ", "
+    (RFC 9110 5.3), Set-Cookie by line ends. where: the host, for texts of errors.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -108,14 +110,15 @@ class HttpClient:
         json: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> HttpAnswer:
-        """One call. path: below the base URL, its variable parts quoted by the caller.
+        """One call. path: below the base URL, its variable parts quoted by the caller. json: bytes
+        are sent as they are, with the Content-Type of `headers`.
 
         Raises NeedsHuman (401, certificates, moved elsewhere), RetryLater (no answer, 429, 5xx),
         BodyTooLarge. Any other status is returned, for the adapter to read the vendor's words.
         """
         query = _encoded(tuple(params.items())) if params else ""
         url = f"{self._base}{path}{query}"
-        body = None if json is None else msgspec.json.encode(json)
+        body = json if json is None or isinstance(json, bytes) else msgspec.json.encode(json)
         sent = {"Accept": "application/json", **(headers or {})}
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
@@ -202,7 +205,7 @@ class HttpClient:
                 headers=headers,
                 allow_redirects=False,
             ) as response:
-                told = {name.lower(): value for name, value in response.headers.items()}
+                told = _folded(response.headers.items())
                 content = await self._read(response)
         except FOREIGN as error:
             raise of_exception(error, self._where) from error
@@ -263,6 +266,16 @@ class HttpClient:
 def _encoded(pairs: tuple[tuple[str, str], ...]) -> str:
     """A query string. Most calls of a desk have one of few."""
     return f"?{urlencode(pairs)}"
+
+
+def _folded(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Headers by lower-case name, those that came several times joined."""
+    told: dict[str, str] = {}
+    for name, value in headers:
+        key = name.lower()
+        between = "\n" if key == "set-cookie" else ", "
+        told[key] = f"{told[key]}{between}{value}" if key in told else value
+    return told
 
 
 def _origin(url: str) -> str:

@@ -70,12 +70,20 @@ def token(secret: Reveal, scheme: str = "Bearer") -> FixedAuth:
 class ClientCredentials:
     """OAuth 2.0 client credentials: one token for all calls, renewed before it ends.
 
-    token_url: absolute, or a path on the desk's host. Any number of calls that need a token at
-    once cause one request for it.
+    token_url: absolute, or a path on the desk's host. extra: more fields of the request, such as
+    scope. Any number of calls that need a token at once cause one request for it.
     """
 
-    def __init__(self, token_url: str, client_id: str, secret: Reveal, clock: Clock) -> None:
+    def __init__(
+        self,
+        token_url: str,
+        client_id: str,
+        secret: Reveal,
+        clock: Clock,
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
         self._url = token_url
+        self._extra = dict(extra or {})
         self._client_id = client_id
         self._secret = secret
         self._clock = clock
@@ -101,6 +109,7 @@ class ClientCredentials:
 
     async def _fetch(self, post_form: PostForm) -> str:
         form = {
+            **self._extra,
             "grant_type": "client_credentials",
             "client_id": self._client_id,
             "client_secret": self._secret(),

@@ -32,6 +32,10 @@ class NotJson(RetryLater):
     """The body isn't JSON: a log-in or maintenance page, or half an answer."""
 
 
+class Unauthorised(NeedsHuman):
+    """The other side doesn't accept our credentials (401), or no longer."""
+
+
 class BodyTooLarge(Permanent):
     """The answer is longer than we read; nothing of it was kept."""
 
@@ -114,7 +118,7 @@ def of_exception(error: BaseException, where: str) -> DragomanError:
 
 STATUSES: Mapping[int, tuple[type[DragomanError], str]] = {
     400: (Permanent, "refused the call as malformed"),
-    401: (NeedsHuman, "doesn't accept our credentials"),
+    401: (Unauthorised, "doesn't accept our credentials"),
     402: (NeedsHuman, "asks for payment"),
     403: (NeedsHuman, "doesn't let our account do this"),
     404: (Permanent, "knows nothing by this name"),
@@ -154,8 +158,8 @@ def of_status(
     said = f"{where} {text} (HTTP {status})" + (f": {detail[:300]}" if detail else "")
     if issubclass(kind, RetryLater):
         return kind(said, delay_s=delay_s)
-    if kind is NeedsHuman and status in (401, 403):
-        return NeedsHuman(said, field="auth", mend="check the account, its secret and its rights")
+    if issubclass(kind, NeedsHuman) and status in (401, 403):
+        return kind(said, field="auth", mend="check the account, its secret and its rights")
     return kind(said)
 
 

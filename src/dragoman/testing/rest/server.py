@@ -1,0 +1,102 @@
+"""What the emulated REST desks share: a server on a free port of 127.0.0.1, faults, a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from dragoman.testing.rt.faults import Faults, Handler
+
+Json = dict[str, Any]
+
+
+def answer(body: object, status: int = 200, **headers: str) -> web.Response:
+    """A JSON answer."""
+    return web.Response(
+        status=status,
+        body=msgspec.json.encode(body),
+        content_type="application/json",
+        charset="utf-8",
+        headers=headers,
+    )
+
+
+class EmulatedRestDesk:
+    """An asynchronous context manager. `faults` is what shall go wrong; `requests` lists what came
+    in, as (method, path with query). now: the desk's clock, which its Date header tells.
+    """
+
+    prefix = ""
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.now = now
+        self.faults = Faults()
+        self.requests: list[tuple[str, str]] = []
+        self._runner: web.AppRunner | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        """The base address, with no slash at its end."""
+        return f"http://127.0.0.1:{self._port}{self.prefix}"
+
+    def routes(self) -> list[web.RouteDef]:
+        """What the desk answers; for subclasses."""
+        raise NotImplementedError
+
+    def refusal(self, request: web.Request) -> web.Response | None:
+        """The answer to a request without the right credentials; for subclasses."""
+        raise NotImplementedError
+
+    async def start(self) -> None:
+        """Listen; after a stop, on the same port with the same records."""
+        application = web.Application(middlewares=[self._middleware()], client_max_size=2**24)
+        application.router.add_routes(self.routes())
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop listening and cut what is open; the records stay."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def _middleware(self) -> Middleware:
+        @web.middleware
+        async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+            self.requests.append((request.method, str(request.rel_url)))
+            told = await self.faults.answer(request, lambda one: self._checked(one, handler))
+            told.headers["Date"] = format_datetime(self.now().astimezone(UTC), usegmt=True)
+            return told
+
+        return middleware
+
+    async def _checked(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        refused = self.refusal(request)
+        if refused is not None:
+            return refused
+        try:
+            return await handler(request)
+        except web.HTTPNotFound:
+            return web.Response(status=404)
