@@ -181,7 +181,7 @@ class Meaning:
                 400,
                 f"The operator '{clause.operator}' is not supported by the '{clause.field}' field.",
             )
-        wanted = self._moment(str(clause.values[0]), clause.field).timestamp()
+        wanted = self._moment(str(clause.values[0]), clause.field, field.kind).timestamp()
         compare = _COMPARE[clause.operator]
 
         def test(issue: Issue) -> bool:
@@ -190,7 +190,8 @@ class Meaning:
 
         return test
 
-    def _moment(self, text: str, name: str) -> datetime:
+    def _moment(self, text: str, name: str, kind: Kind) -> datetime:
+        zone = UTC if kind is Kind.DATE else self._user.zone
         if re.fullmatch(r"-?\d{5,}", text):
             return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(text))
         if text == "now()":
@@ -202,7 +203,7 @@ class Meaning:
             return moment.replace(second=0, microsecond=0)
         for shape in _DATES:
             try:
-                return datetime.strptime(text, shape).replace(tzinfo=self._user.zone)
+                return datetime.strptime(text, shape).replace(tzinfo=zone)
             except ValueError:
                 continue
         raise Refused(
