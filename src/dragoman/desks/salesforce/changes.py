@@ -64,6 +64,7 @@ class Changes:
         self._failed_at = ""
         self._spoilt: dict[str, datetime] = {}
         self._offered: tuple[str, Mapping[str, datetime]] = ("", {})
+        self._at = ""
 
     async def page(self, cursor: str, limit: int) -> DeskPage:
         """See `Desk.changes`. Raises NeedsHuman if the desk doesn't do what the query says."""
@@ -93,11 +94,17 @@ class Changes:
         )
 
     def _resume(self, cursor: str, mark: Watermark) -> None:
-        """The page with this cursor was kept; spoilt cases behind the overlap don't come again."""
+        """The page with this cursor was kept; an older one means that what came since was lost.
+
+        Spoilt cases behind the overlap don't come again.
+        """
         self._seen.resume(cursor)
         offered, spoilt = self._offered
         if offered == cursor:
             self._spoilt.update(spoilt)
+        elif cursor != self._at:
+            self._spoilt.clear()
+        self._at = cursor
         lower = mark.lower(self._settings.overlap_s)
         self._spoilt = {one: at for one, at in self._spoilt.items() if at >= lower}
 
