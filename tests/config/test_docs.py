@@ -44,6 +44,7 @@ def documented() -> Iterator[tuple[str, str, str]]:
 ADAPTERS: list[tuple[plugins.Group, str]] = [
     ("desks", "servicenow"),
     ("desks", "rt"),
+    ("desks", "salesforce"),
     ("fleets", "vda5050"),
     ("feeds", "mqtt"),
 ]

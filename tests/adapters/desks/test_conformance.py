@@ -7,7 +7,9 @@ import pytest
 from dragoman.testing.conformance.desk import DeskConformance
 from dragoman.testing.conformance.desk_witness import DeskWitness
 from dragoman.testing.rt import EmulatedRequestTracker
+from dragoman.testing.salesforce import EmulatedSalesforce
 from dragoman.testing.servicenow import ServiceNowDesk
+from tests.adapters.desks.salesforce_witness import SalesforceWitness
 from tests.adapters.desks.witnesses import (
     MemoryWitness,
     RtWitness,
@@ -38,6 +40,14 @@ class TestRequestTracker(DeskConformance):
         clock = ShiftingClock()
         async with EmulatedRequestTracker(now=clock.now) as emulated:
             yield RtWitness(emulated, clock)
+
+
+class TestSalesforce(DeskConformance):
+    @pytest.fixture
+    async def witness(self) -> AsyncIterator[DeskWitness]:
+        clock = ShiftingClock()
+        async with EmulatedSalesforce(now=clock.now) as emulated:
+            yield SalesforceWitness(emulated, clock)
 
 
 class TestMemoryDesk(DeskConformance):

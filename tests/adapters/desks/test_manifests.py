@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.desks import rt, servicenow
+from dragoman.desks import rt, salesforce, servicenow
 from dragoman.testing.conformance.desk import DeskConformance
 from tests.adapters.desks import test_conformance
 from tests.live import test_rt_desk
@@ -15,6 +15,7 @@ from tests.live import test_rt_desk
 DESKS = [
     ("servicenow", servicenow, test_conformance.TestServiceNowIncident),
     ("rt", rt, test_conformance.TestRequestTracker),
+    ("salesforce", salesforce, test_conformance.TestSalesforce),
 ]
 
 
@@ -43,9 +44,11 @@ def test_webhooks_carry_what_it_says(
     record = {"sys_id": cell, "sys_mod_count": cell, "sys_updated_on": stamp}
     body = {"ticket": 1, "table": "incident", "sys_id": "1", "record": record}
     fields: dict[str, Any] = {"auth": "unused", "table": "incident", "queue": "Robots"}
+    expected = "500R00000064wdtIAA" if name == "salesforce" else "1"
+    body |= {"id": expected} if name == "salesforce" else {}
     settings = package.PLUGIN.settings.model_construct(**fields)
     notice = package.PLUGIN.notice(body, settings)
-    assert notice.external_id == "1"
+    assert notice.external_id == expected
     assert (notice.record is not None) is manifest(name)["can"]["webhook_record"]
 
 
