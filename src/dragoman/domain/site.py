@@ -6,7 +6,7 @@ follows the work at hand and not the history.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from dragoman.domain.case import Case, CaseState
@@ -23,12 +23,17 @@ Lane = tuple[str, str]
 class Site:
     """Open state, by id. Read-only to all but the journal that owns it.
 
-    epoch: grows when the journal lost a change and took the state of its disk instead. out: ids of
-    deliveries that are under way or may have been, kept by the couriers and in memory only.
+    epoch: grows when the journal lost a change and took the state of its disk instead; on_taken is
+    called then, before anything else can be committed. sound: False while the journal has lost
+    changes and can't read its disk: what is here then may never have been, so nothing may leave.
+    out: ids of deliveries that are under way or may have been, kept by the couriers, in memory
+    only.
     """
 
     def __init__(self) -> None:
         self.epoch = 0
+        self.sound = True
+        self.on_taken: Callable[[], None] = _nothing
         self.cases: dict[str, Case] = {}
         self.by_key: dict[tuple[str, str], str] = {}
         self.assignments: dict[str, Assignment] = {}
@@ -67,11 +72,13 @@ class Site:
     def take(self, other: "Site") -> None:
         """Become what `other` is, in place. Called by the journal only, after a lost change."""
         self.epoch += 1
+        self.sound = True
         for name, mine in vars(self).items():
-            if name != "epoch":
+            if name not in {"epoch", "sound", "on_taken"}:
                 mine.clear()
                 mine.update(vars(other)[name])
         self.touched_lanes.update(self.lanes)
+        self.on_taken()
 
     def forget_seen(self, now: datetime) -> None:
         """Drop webhook ids that need not be remembered any longer. Called by the journal only."""
@@ -148,3 +155,7 @@ class Site:
         for delivery in self.deliveries():
             counts.setdefault(delivery.target, Counter())[delivery.state] += 1
         return counts
+
+
+def _nothing() -> None:
+    """Nobody has to be told."""

@@ -103,7 +103,8 @@ class Journal(Protocol):
         of the last entry. An empty change waits for all changes before it. Raises, when awaited,
         JournalUnavailable if the change could not be made durable; then it, and every change
         called after it and not yet durable, has no effect at all, and the site is as the disk
-        has it (`site.epoch` has grown). Raises Permanent, with no effect on anything, if a value
+        has it (`site.epoch` has grown), or will be once the disk can be read again (until then
+        `site.sound` is False). Raises Permanent, with no effect on anything, if a value
         can't be written (not JSON-ready).
         """
         ...

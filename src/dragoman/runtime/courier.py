@@ -94,20 +94,24 @@ class Courier:
         self._wake.set()
 
     def restart(self) -> None:
-        """Take up all that the site holds for this target: at start, and after a reload.
+        """Take up all that the site holds for this target, but for what is still being written.
 
         The first of each lane may have been made already, and only its mark lost.
         """
         self._durable.clear()
-        self._writing.clear()
         for (target, lane), deliveries in self._kit.site.lanes.items():
             if target == self.target:
                 first = next(iter(deliveries))
-                self._durable.update(deliveries)
+                self._durable.update(id_ for id_ in deliveries if id_ not in self._writing)
                 self._doubtful.add(first)
                 self._kit.site.out.add(first)
                 self._ready[lane] = None
         self._wake.set()
+
+    def reloaded(self) -> None:
+        """The site is as the disk has it, and nothing is being written."""
+        self._writing.clear()
+        self.restart()
 
     async def run(self) -> None:
         """Carry until cancelled; then wait for the calls that are out, each with its deadline."""
@@ -128,6 +132,8 @@ class Courier:
 
     def _start_what_can(self) -> float | None:
         """Start deliveries; seconds until the next one may start, None if only news can help."""
+        if not self._kit.site.sound:
+            return None  # `reloaded` is the news
         now = self._kit.clock.now()
         while self._waiting and self._waiting[0][0] <= now:
             self._ready[heapq.heappop(self._waiting)[1]] = None

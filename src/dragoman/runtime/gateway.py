@@ -56,9 +56,11 @@ class Gateway:
         self.shed = 0
         self.listeners: list[Callable[[Change], None]] = []
         self._assign_soon = asyncio.Event()
+        self._keeps = True
         parts.journal.applied = self._applied
         parts.journal.durable = self._durable
         parts.journal.lost = self._lost
+        self.kit.site.on_taken = self._reloaded
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Start everything, call `ready`, and run until cancelled."""
@@ -96,6 +98,9 @@ class Gateway:
                 courier.changed(delivery)
 
     def _durable(self, change: Change) -> None:
+        if not self._keeps:
+            self._keeps = True
+            log.info("The journal keeps changes again.", action="journal.back")
         for delivery in change.deliveries:
             courier = self.couriers.get(delivery.target)
             if courier is not None:
@@ -104,9 +109,16 @@ class Gateway:
             listener(change)
 
     def _lost(self, error: JournalUnavailable) -> None:
-        log.error("The journal lost a change.", action="journal.lost", reason=str(error))
+        """A change is lost or refused; told once, until a change is kept again."""
+        if self._keeps:
+            self._keeps = False
+            log.error("The journal lost a change.", action="journal.lost", reason=str(error))
+
+    def _reloaded(self) -> None:
+        """The site has just become what the disk has."""
         for courier in self.couriers.values():
-            courier.restart()
+            courier.reloaded()
+        self._assign_soon.set()
 
     # What robots and feeds tell. Called in the event loop; must not block.
 

@@ -50,6 +50,13 @@ class Poller:
                 await asyncio.sleep(error.delay_s or 1.0)
             except DragomanError as error:
                 await self._failed(error)
+            except Exception as error:
+                log.exception(
+                    "A poll failed in a way that its adapter does not know.",
+                    action="desk.defect",
+                    desk=self._intake.desk,
+                )
+                await self._failed(RetryLater(f"unexpected {type(error).__name__}: {error}"))
             else:
                 self._succeeded()
                 await asyncio.sleep(max(self._wait if not more else 0.0, self._budget()))

@@ -134,6 +134,7 @@ class SqliteJournal:
         """Called by the writer: nothing under way will become durable."""
         self._epoch += 1
         self._refusal = str(error)
+        self._site.sound = False
         self._take(loaded)
         lost, self._under_way = self._under_way, deque()
         for job in lost:
