@@ -16,7 +16,7 @@ from typing import TypeVar
 from pydantic import SecretStr
 
 from dragoman import __version__, plugins
-from dragoman.config.model import BrokerTable, Config, DeskTable
+from dragoman.config.model import BrokerTable, Config, DeskTable, FaultsTable
 from dragoman.domain.cloudevent import case_event
 from dragoman.domain.outbox import Outlets
 from dragoman.flow.assign import Assign
@@ -25,6 +25,7 @@ from dragoman.flow.intake import Intake
 from dragoman.flow.kit import Kit
 from dragoman.journal.sqlite import SqliteJournal
 from dragoman.journal.sqlite.archive import archive_chunk
+from dragoman.journal.sqlite.reading import JournalFile
 from dragoman.plugins import DeskPlugin, FeedPlugin, FleetPlugin
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import Desk
@@ -44,6 +45,8 @@ from dragoman.transport.mqtt import MqttSettings
 from dragoman.transport.tls import TlsSettings
 
 BROKER_DIR = "broker"
+NOWHERE = MqttSettings(host="127.0.0.1", port=1)
+"""In a broker's place, where nothing will connect."""
 CASES_AT_ONCE = 50
 """Cases that retention moves in one transaction, for which commits may have to wait."""
 
@@ -81,6 +84,22 @@ async def opened(
 
 
 @asynccontextmanager
+async def at_rest(config: Config) -> AsyncIterator[Gateway]:
+    """The site as its journal has it, with no desk, fleet or feed: to be looked at, not run.
+
+    Raises NeedsHuman if there is no journal of this version, JournalUnavailable if reading fails.
+    """
+    clock = SystemClock()
+    journal = await JournalFile.open(config.journal_file, now=clock.now())
+    try:
+        nobody: dict[str, object] = {"desks": {}, "fleets": {}, "feeds": {}}
+        alone = config.model_copy(update={**nobody, "faults": FaultsTable()})
+        yield Gateway(_parts(alone, clock, Shims(), journal, NOWHERE))
+    finally:
+        await journal.close()
+
+
+@asynccontextmanager
 async def _in_thread(work: Callable[[], None]) -> AsyncIterator[None]:
     """Do something beside the start, and have it ended at the end."""
     task = asyncio.create_task(asyncio.to_thread(work))
@@ -107,6 +126,12 @@ async def broker(config: Config) -> AsyncIterator[MqttSettings]:
         yield settings
     finally:
         await embedded.stop()
+
+
+def connected(config: Config, name: str, clock: Clock) -> Desk:
+    """One desk of the configuration by itself, for `dragoman desk try`."""
+    table = config.desks[name]
+    return _plugin(DeskPlugin, "desks", table.type).connect(name, table.options, clock)
 
 
 def _mqtt(table: BrokerTable) -> MqttSettings:

@@ -62,13 +62,12 @@ async def test_one_case_by_webhook_and_polling_arrives_once(tmp_path: Path) -> N
         await eventually(lambda: here.desk.webhooks.counts["delivered"])
         (case,) = (await here.json("cases", "list"))["items"]
         assert case["number"] == number
-        await traced(here, number)
+        shown = await traced(here, number)
         token = (tmp_path / "data" / "api-token").read_text().strip()
         process.send_signal(signal.SIGTERM)
         assert await ended(process) == Exit.OK
         assert not (tmp_path / "data" / "api.url").exists()
-        code, text = await here.run("cases", "list")
-        assert code == Exit.UNREACHABLE, text
+        await the_journal_answers_alone(here, number, shown)
         no_secret_is_written(tmp_path, (here.desk.credentials.password, SECRET, token))
 
 
@@ -90,8 +89,43 @@ def no_secret_is_written(folder: Path, secrets: Sequence[str]) -> None:
         assert not [secret for secret in secrets if secret.encode() in content]
 
 
-async def traced(here: Site, number: str) -> None:
-    """One timeline, from the desk to the robot and back, in time's order."""
+async def looked_at(here: Site, number: str) -> list[tuple[int, str]]:
+    """What the commands that only read say."""
+    commands = (
+        ("cases", "list", "--state", "closed", "--kind", "inspect"),
+        ("cases", "explain", number, "--json"),
+        ("robots", "list", "--json"),
+        ("deliveries", "list", "--case", number, "--limit", "3", "--json"),
+        ("deliveries", "sums"),
+        ("trace", number, "--json"),
+        ("trace", number),
+        ("trace", "INC404"),
+    )
+    return [await here.run(*command) for command in commands]
+
+
+async def the_journal_answers_alone(here: Site, number: str, shown: Sequence[Any]) -> None:
+    """With the gateway down: the same, with a word about it on stderr, until one has to act."""
+    note = "dragoman: gateway not running; read from the journal\n"
+    found = await looked_at(here, number)
+    assert [(code, text.replace(note, "", 1)) for code, text in found] == shown
+    assert all(text.startswith(note) for _, text in found)
+    assert [code for code, _ in found] == [*([Exit.OK] * 7), Exit.NOT_FOUND]
+    for action in (("cases", "hold", number), ("deliveries", "replay", "--case", number)):
+        code, text = await here.run(*action, "--reason", "so")
+        assert code == Exit.UNREACHABLE, text
+        assert "start it with `dragoman up`" in text
+    (here.folder / "data" / "journal.sqlite").rename(here.folder / "away")
+    code, text = await here.run("trace", number)
+    assert code == Exit.UNREACHABLE, text
+    (here.folder / "away").rename(here.folder / "data" / "journal.sqlite")
+
+
+async def traced(here: Site, number: str) -> list[tuple[int, str]]:
+    """One timeline, from the desk to the robot and back, in time's order.
+
+    Gives what all commands that read say, once the robots are away and nothing moves.
+    """
     found = await here.json("trace", number)
     steps = found["timeline"]
     actions = [step["action"] for step in steps]
@@ -110,6 +144,7 @@ async def traced(here: Site, number: str) -> None:
     by_order = await here.json("cases", "show", found["case"]["assignments"][0]["order_id"])
     assert by_order["number"] == number
     assert (await here.json("cases", "explain", number))["items"][0]["robot_id"] == robot
+    return await looked_at(here, number)
 
 
 async def test_a_restart_resumes(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ the first of `[[api.tokens]]` that has the scope, else the generated one of the 
 
 import json
 import ssl
+import sys
 from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
@@ -19,12 +20,20 @@ DEADLINE_S = 30.0
 Params = Mapping[str, str | int | bool | Sequence[str] | None]
 
 
+class _NobodyThereError(Exception):
+    """There is no gateway. Told as Unreachable, unless the journal can answer."""
+
+
 class Api:
-    """One gateway. Raises Unreachable where nobody answers, NotFound, Permanent with the mend."""
+    """One gateway; what it would show is read from its journal while it doesn't run.
+
+    Raises Unreachable where nobody answers, NotFound, Permanent with the mend.
+    """
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self.url = _url(config)
+        self._away = False
 
     def get(self, path: str, params: Params | None = None) -> Any:
         """Read below /api/v1. Parameters that are None, "" or empty are left out."""
@@ -51,6 +60,40 @@ class Api:
         return items
 
     def _call(self, method: str, path: str, body: bytes | None, scope: Scope) -> Any:
+        status, content = self._read(path) if scope == "read" else self._act(method, path, body)
+        try:
+            decoded = json.loads(content)
+        except ValueError as error:
+            raise Permanent(f"{self.url} answers no JSON; is that the gateway?") from error
+        if status >= 400:
+            raise _error(status, decoded)
+        return decoded
+
+    def _read(self, path: str) -> tuple[int, bytes]:
+        """Ask the gateway; if there is none, its journal."""
+        if not self._away:
+            try:
+                return self._send("GET", path, None, "read")
+            except _NobodyThereError as error:
+                if not self._config.journal_file.exists():
+                    raise Unreachable(str(error)) from error
+                self._away = True
+                print("dragoman: gateway not running; read from the journal", file=sys.stderr)
+        # Late, since the commands need not load the web service otherwise.
+        from dragoman.cli.offline import answer  # noqa: PLC0415 - see above
+
+        return answer(self._config, f"/api/v1{path}")
+
+    def _act(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        """Ask the gateway, which alone may change anything."""
+        try:
+            return self._send(method, path, body, "act")
+        except _NobodyThereError as error:
+            raise Unreachable(
+                f"{error}; this needs the gateway: start it with `dragoman up`"
+            ) from error
+
+    def _send(self, method: str, path: str, body: bytes | None, scope: Scope) -> tuple[int, bytes]:
         connection = self._connection()
         headers = {"Authorization": f"Bearer {self._token(scope)}", "Accept": "application/json"}
         if body is not None:
@@ -58,18 +101,14 @@ class Api:
         try:
             connection.request(method, f"/api/v1{path}", body, headers)
             answer = connection.getresponse()
-            content = answer.read()
+            return answer.status, answer.read()
+        except TimeoutError as error:
+            text = f"the gateway at {self.url} did not answer within {DEADLINE_S:.0f} s"
+            raise Unreachable(text) from error
         except (OSError, HTTPException) as error:
-            raise Unreachable(f"no gateway answers at {self.url}: {error}") from error
+            raise _NobodyThereError(f"no gateway answers at {self.url}: {error}") from error
         finally:
             connection.close()
-        try:
-            decoded = json.loads(content)
-        except ValueError as error:
-            raise Permanent(f"{self.url} answers no JSON; is that the gateway?") from error
-        if answer.status >= 400:
-            raise _error(answer.status, decoded)
-        return decoded
 
     def _connection(self) -> HTTPConnection:
         parts = urlsplit(self.url)
@@ -93,7 +132,7 @@ class Api:
         try:
             return file.read_text(encoding="utf-8").strip()
         except FileNotFoundError as error:
-            raise Unreachable(f"no gateway has run here yet: there is no {file}") from error
+            raise _NobodyThereError(f"no gateway has run here yet: there is no {file}") from error
         except OSError as error:
             raise NeedsHuman(
                 f"the token in {file} can't be read: {error.strerror}",

@@ -41,6 +41,14 @@ def connect(path: Path) -> Connection:
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
 
 
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open a database that is there, for reading only; a gateway may be using it."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0
+    )
+
+
 def prepare(connection: Connection) -> None:
     """Set what the writing connection needs: a commit is on the disk when it returns.
 

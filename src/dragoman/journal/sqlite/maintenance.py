@@ -15,7 +15,14 @@ from pathlib import Path
 
 from dragoman.domain.errors import DragomanError, NeedsHuman
 from dragoman.journal.sqlite.archive import archive_chunk
-from dragoman.journal.sqlite.connection import Connection, connect, prepare, rows, translated
+from dragoman.journal.sqlite.connection import (
+    Connection,
+    connect,
+    connect_to_read,
+    prepare,
+    rows,
+    translated,
+)
 from dragoman.journal.sqlite.load import load_site
 from dragoman.journal.sqlite.lock import FileLock
 from dragoman.journal.sqlite.reader import tallies_of
@@ -195,9 +202,8 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A read-only connection to a journal that this program knows. Raises NeedsHuman if not."""
     if not path.exists():
         raise NeedsHuman("there is no journal here", value=str(path), mend="check the path")
-    uri = f"{path.absolute().as_uri()}?mode=ro"
     try:
-        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+        with closing(connect_to_read(path)) as connection:
             if not refuse_newer(connection):
                 raise NeedsHuman("this file is empty", value=str(path), mend="check the path")
             yield connection
