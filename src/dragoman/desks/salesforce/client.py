@@ -1,14 +1,17 @@
 """The Salesforce desk: the cases of one org, behind the Desk port.
 
 Built by bootstrap.py through `PLUGIN.connect`. It only puts the parts together: `changes.py`
-polls, `writes.py` writes, `rest.py` is the wire.
+polls, `writes.py` writes, `survey.py` lists, `rest.py` is the wire.
 """
+
+from collections.abc import Sequence
 
 from dragoman.desks.salesforce.changes import Changes
 from dragoman.desks.salesforce.fields import Shape
 from dragoman.desks.salesforce.login import Session
 from dragoman.desks.salesforce.rest import Rest
 from dragoman.desks.salesforce.settings import STANDARD, OAuth2, SalesforceSettings
+from dragoman.desks.salesforce.survey import Surveys, shown
 from dragoman.desks.salesforce.writes import Writes
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
@@ -18,7 +21,7 @@ from dragoman.transport.tls import TlsSettings
 
 
 class SalesforceDesk:
-    """Implements `Desk`. name: of the desk in the configuration."""
+    """Implements `Desk` and `Survey`. name: of the desk in the configuration."""
 
     def __init__(self, name: str, settings: SalesforceSettings, clock: Clock) -> None:
         self.name = name
@@ -42,6 +45,7 @@ class SalesforceDesk:
         shape = Shape(settings.fields or STANDARD)
         self._changes = Changes(rest, shape, settings)
         self._writes = Writes(rest, shape, settings)
+        self._surveys = Surveys(rest, shape, settings)
 
     async def changes(self, cursor: str, limit: int) -> DeskPage:
         """See the port."""
@@ -58,6 +62,18 @@ class SalesforceDesk:
     async def create(self, write: DeskWrite) -> DeskRecord:
         """See the port."""
         return await self._writes.create(write)
+
+    async def survey(self, after: str, limit: int) -> DeskPage:
+        """See ports/survey.py."""
+        return await self._surveys.page(after, limit)
+
+    async def read_many(self, external_ids: Sequence[str]) -> Sequence[DeskRecord]:
+        """See ports/survey.py."""
+        return await self._surveys.many(external_ids)
+
+    def shown(self, record: DeskRecord, field: str) -> str | None:
+        """See ports/survey.py."""
+        return shown(record, field)
 
     async def close(self) -> None:
         """See the port."""

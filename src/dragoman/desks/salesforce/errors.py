@@ -10,11 +10,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dragoman.domain.errors import Conflict, DragomanError, NeedsHuman, Permanent, RetryLater
+from dragoman.domain.errors import (
+    Conflict,
+    DragomanError,
+    NeedsHuman,
+    NotFound,
+    Permanent,
+    RetryLater,
+)
 from dragoman.transport.http_errors import RateLimited, ServerFailed, of_status
 
 
-class Gone(Permanent):
+class Gone(NotFound):
     """The record doesn't exist, or not where our account may see it."""
 
 

@@ -124,7 +124,7 @@ def body_of(fields: Mapping[str, str]) -> dict[str, str | None]:
 
 def same(wanted: str, raw: Mapping[str, object], field: str) -> bool:
     """Whether a field has a value, whatever the way it is written."""
-    left, right = _plain(wanted), _plain(text_of(raw, field))
+    left, right = plain(wanted), plain(text_of(raw, field))
     if left.casefold() == right.casefold():
         return True
     low: Sequence[str] = (left.lower(), right.lower())
@@ -141,7 +141,8 @@ def same(wanted: str, raw: Mapping[str, object], field: str) -> bool:
     return _instant(left) is not None and _instant(left) == _instant(right)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A text without what Salesforce changes about it: line ends, space around it."""
     return text.replace("\r\n", "\n").strip()
 
 

@@ -52,15 +52,15 @@ class Rest:
         answer = await self.http.request("GET", path, params={"q": soql})
         return self._rows(answer, doing, one=one)
 
-    async def query_all(self, soql: str, doing: str) -> Sequence[object]:
-        """All that a query about one record finds, batch by batch."""
-        batch = await self.query(soql, doing, one=True)
+    async def query_all(self, soql: str, doing: str, *, one: bool) -> Sequence[object]:
+        """All that a query finds, batch by batch."""
+        batch = await self.query(soql, doing, one=one)
         rows = list(batch.rows)
         for _ in range(_MAX_BATCHES):
             if batch.done:
                 break
             answer = await self.http.request("GET", batch.next_path)
-            batch = self._rows(answer, doing, one=True)
+            batch = self._rows(answer, doing, one=one)
             rows += batch.rows
         return rows
 

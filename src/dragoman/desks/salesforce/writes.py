@@ -178,6 +178,7 @@ class Writes:
             f"SELECT CommentBody FROM CaseComment WHERE ParentId = {quoted(case_id)} "  # noqa: S608 - SOQL, quoted
             f"ORDER BY CreatedDate DESC, Id DESC LIMIT {_COMMENTS}",
             f"the comments of case {case_id}",
+            one=True,
         )
         mark = self._mark(key)
         texts = (text_of(row, "CommentBody") for row in rows if isinstance(row, Mapping))
