@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from dragoman.testing.conformance.desk import DeskConformance
+from dragoman.testing.conformance.desk import DeskConformance, DeskWrites
 from dragoman.testing.conformance.desk_witness import DeskWitness
+from dragoman.testing.maximo import EmulatedMaximo
 from dragoman.testing.rt import EmulatedRequestTracker
 from dragoman.testing.salesforce import EmulatedSalesforce
 from dragoman.testing.servicenow import ServiceNowDesk
+from tests.adapters.desks.maximo_witness import MaximoWitness
 from tests.adapters.desks.salesforce_witness import SalesforceWitness
 from tests.adapters.desks.witnesses import (
     MemoryWitness,
@@ -48,6 +50,22 @@ class TestSalesforce(DeskConformance):
         clock = ShiftingClock()
         async with EmulatedSalesforce(now=clock.now) as emulated:
             yield SalesforceWitness(emulated, clock)
+
+
+class TestMaximo(DeskConformance):
+    @pytest.fixture
+    async def witness(self) -> AsyncIterator[DeskWitness]:
+        clock = ShiftingClock()
+        async with EmulatedMaximo(now=clock.now) as emulated:
+            yield MaximoWitness(emulated, clock)
+
+
+class TestMaximoServiceRequest(DeskWrites):
+    @pytest.fixture
+    async def witness(self) -> AsyncIterator[DeskWitness]:
+        clock = ShiftingClock()
+        async with EmulatedMaximo(now=clock.now) as emulated:
+            yield MaximoWitness(emulated, clock, "mxapisr")
 
 
 class TestMemoryDesk(DeskConformance):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.desks import rt, salesforce, servicenow
+from dragoman.desks import maximo, rt, salesforce, servicenow
 from dragoman.testing.conformance.desk import DeskConformance
 from tests.adapters.desks import test_conformance
 from tests.live import test_rt_desk
@@ -15,6 +15,7 @@ from tests.live import test_rt_desk
 DESKS = [
     ("servicenow", servicenow, test_conformance.TestServiceNowIncident),
     ("rt", rt, test_conformance.TestRequestTracker),
+    ("maximo", maximo, test_conformance.TestMaximo),
     ("salesforce", salesforce, test_conformance.TestSalesforce),
 ]
 
@@ -43,7 +44,9 @@ def test_webhooks_carry_what_it_says(
     stamp = {"value": "2026-01-01 00:00:00", "display_value": ""}
     record = {"sys_id": cell, "sys_mod_count": cell, "sys_updated_on": stamp}
     body = {"ticket": 1, "table": "incident", "sys_id": "1", "record": record}
-    fields: dict[str, Any] = {"auth": "unused", "table": "incident", "queue": "Robots"}
+    body |= {"structure": "mxapiwo", "id": 1}
+    fields: dict[str, Any] = {"object_structure": "mxapiwo"}
+    fields |= {"auth": "unused", "table": "incident", "queue": "Robots"}
     expected = "500R00000064wdtIAA" if name == "salesforce" else "1"
     body |= {"id": expected} if name == "salesforce" else {}
     settings = package.PLUGIN.settings.model_construct(**fields)

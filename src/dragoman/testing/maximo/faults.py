@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
+from urllib.parse import unquote_plus
 
 from aiohttp import web
 
@@ -36,7 +37,7 @@ class FaultKind(StrEnum):
     HANG = "hang"  # silence for `seconds`, then the connection drops
     RESET = "reset"  # the connection is reset
     STALE = "stale"  # 412: somebody was faster
-    OVERWRITE = "overwrite"  # `field` of every member becomes `value`
+    OVERWRITE = "overwrite"  # `field` of the answer, or else of every member, becomes `value`
     TWICE = "twice"  # every member comes two times
     IGNORED = "ignored"  # a write is answered with 204, and nothing is done
 
@@ -44,7 +45,7 @@ class FaultKind(StrEnum):
 @dataclass(slots=True, kw_only=True)
 class Fault:
     """One misbehaviour. calls: how many it strikes. method, path: of the call, "" for any; path is
-    a part of path and query. record: only answers about this unique number, 0 for any.
+    a part of path and query, decoded. record: only answers about this unique number, 0 for any.
     """
 
     kind: FaultKind
@@ -92,8 +93,9 @@ class Faults:
         return true if fault is None else await self._strike(fault, request, true)
 
     def _take(self, request: web.Request, *records: int) -> Fault | None:
+        asked = unquote_plus(request.path_qs)
         for fault in self.active:
-            fits = fault.method in ("", request.method) and fault.path in request.path_qs
+            fits = fault.method in ("", request.method) and fault.path in asked
             if fits and fault.record in records:
                 fault.calls -= 1
                 if fault.calls <= 0:
@@ -152,6 +154,8 @@ def _damaged(fault: Fault, true: web.Response) -> web.Response:
     told = json.loads(body)
     if fault.kind is FaultKind.TWICE:
         told["member"] = [one for member in told["member"] for one in (member, member)]
+    elif fault.field in told:
+        told[fault.field] = fault.value
     else:
         for member in told.get("member", [told]):
             if not fault.record or fault.record in member.values():

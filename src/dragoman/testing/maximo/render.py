@@ -17,6 +17,7 @@ from dragoman.testing.maximo.schema import DESCRIPTIONS, JSON_TYPES, LOG, Struct
 from dragoman.testing.maximo.store import Row, Store
 
 Json = dict[str, object]
+_SAFE = str.maketrans({"=": "-", "+": "_", "/": "."})
 _NAMES = {
     "member": "rdfs:member",
     "href": "rdf:about",
@@ -27,9 +28,12 @@ _NAMES = {
 
 
 def rest_id(row: Row) -> str:
-    """The id of a record in a URL: its key in base64, with - for =."""
+    """The id of a record in a URL: its key in base64, with - for = and _ for + (as recorded).
+
+    No recorded id shows what becomes of a slash; here it is a dot.
+    """
     key = "/".join(str(row.values[name]) for name in row.structure.keys)
-    return "_" + base64.b64encode(key.encode()).decode().replace("=", "-")
+    return "_" + base64.b64encode(key.encode()).decode().translate(_SAFE)
 
 
 def namespaced(value: object) -> object:

@@ -156,11 +156,12 @@ class Store:
 
     def allowed(self, row: Row) -> list[tuple[str, str]]:
         """(external, internal) values that may follow the present status: getlist~status."""
-        after = CHANGES[row.structure.domain][self.internal(row)]
+        # from one synonym to another the internal value stays
+        after = CHANGES[row.structure.domain][self.internal(row)] | {self.internal(row)}
         return [
             (external, internal)
             for external, internal in self.statuses(row.structure).items()
-            if internal in after
+            if internal in after and external != row.status
         ]
 
     def statuses(self, structure: Structure) -> dict[str, str]:
@@ -182,7 +183,7 @@ class Store:
         if wanted == row.status:
             reason = "BMXAA0032E - The status that you selected is the same as the current status."
             raise Refused("BMXAA4590E", *about, reason)
-        if internal not in CHANGES[row.structure.domain][self.internal(row)]:
+        if (wanted, internal) not in self.allowed(row):
             reason = f"The status can't be changed from {row.status} to {wanted}."
             raise Refused("BMXAA4590E", *about, reason)
         return {"status": wanted, "statusdate": self.now(), "historyflag": internal in FINAL}

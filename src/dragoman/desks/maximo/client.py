@@ -1,0 +1,61 @@
+"""The Maximo desk: one object structure of one Maximo, behind the Desk port.
+
+Built by bootstrap.py through `PLUGIN.connect`. It only puts the parts together: `changes.py`
+polls, `writes.py` writes, `rest.py` is the wire.
+"""
+
+from dragoman.desks.maximo.changes import Changes
+from dragoman.desks.maximo.fields import record_of
+from dragoman.desks.maximo.rest import Rest
+from dragoman.desks.maximo.settings import MaximoSettings
+from dragoman.desks.maximo.writes import Writes
+from dragoman.ports.clock import Clock
+from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
+from dragoman.transport.http import HttpClient, HttpLimits
+from dragoman.transport.tls import TlsSettings
+
+
+class MaximoDesk:
+    """Implements `Desk`. name: of the desk in the configuration."""
+
+    def __init__(self, name: str, settings: MaximoSettings, clock: Clock) -> None:
+        self.name = name
+        self.http = HttpClient(
+            settings.url,
+            clock=clock,
+            tls=TlsSettings(
+                ca_file=settings.tls.ca_file,
+                cert_file=settings.tls.cert_file,
+                key_file=settings.tls.key_file,
+            ),
+            limits=HttpLimits(
+                connect_s=settings.connect_s,
+                total_s=settings.timeout_s,
+                max_body=settings.max_body,
+                connections=settings.connections,
+            ),
+        )
+        self._uid = settings.uid
+        self._rest = Rest(self.http, settings)
+        self._changes = Changes(self._rest, settings)
+        self._writes = Writes(self._rest, settings)
+
+    async def changes(self, cursor: str, limit: int) -> DeskPage:
+        """See the port."""
+        return await self._changes.page(cursor, limit)
+
+    async def read(self, external_id: str) -> DeskRecord:
+        """See the port."""
+        return record_of(await self._rest.record(external_id), self._uid)
+
+    async def write(self, external_id: str, write: DeskWrite) -> DeskRecord:
+        """See the port."""
+        return await self._writes.update(external_id, write)
+
+    async def create(self, write: DeskWrite) -> DeskRecord:
+        """See the port."""
+        return await self._writes.create(write)
+
+    async def close(self) -> None:
+        """See the port."""
+        await self.http.close()
