@@ -10,10 +10,10 @@ import pytest
 
 from dragoman import __version__
 from dragoman.cli.app import run, show_error
-from dragoman.cli.exits import Exit, NotFound, Unreachable, exit_of
+from dragoman.cli.exits import Exit, Unreachable, exit_of
 from dragoman.cli.state import State
 from dragoman.config.problems import ConfigInvalid, Problem
-from dragoman.domain.errors import NeedsHuman, Permanent
+from dragoman.domain.errors import NeedsHuman, NotFound, Permanent
 
 Capture = pytest.CaptureFixture[str]
 

@@ -13,6 +13,7 @@ from dragoman.domain import events as on
 from dragoman.domain.evidence import read
 from dragoman.domain.order import Action, Assignment, AssignmentState, Order, Place, Stop
 from dragoman.domain.robot import ActionReport, RobotError, RobotReport
+from dragoman.testing.fakes.fleet import standing
 from dragoman.testing.robots import (
     BEHAVED,
 )
@@ -119,26 +120,7 @@ def attempt_of(state: AssignmentState, **more: Any) -> Assignment:
 
 
 def report_of(**more: Any) -> RobotReport:
-    whole = RobotReport(
-        robot_id="acme/r1",
-        received_at=START,
-        reported_at=START,
-        header_id=7,
-        order_id="o1",
-        order_update_id=0,
-        last_node_id="home",
-        last_sequence_id=0,
-        nodes_left=0,
-        edges_left=0,
-        driving=False,
-        paused=False,
-        mode="AUTOMATIC",
-        e_stop=False,
-        battery=50.0,
-        charging=False,
-        position=None,
-    )
-    return replace(whole, **more)
+    return replace(standing("acme/r1", START), **{"header_id": 7, "order_id": "o1", **more})
 
 
 def actions(*statuses: str) -> tuple[ActionReport, ...]:

@@ -12,9 +12,9 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from dragoman.cli.exits import NotFound, Unreachable
+from dragoman.cli.exits import Unreachable
 from dragoman.config.model import Config, Scope
-from dragoman.domain.errors import NeedsHuman, Permanent, RetryLater
+from dragoman.domain.errors import NeedsHuman, NotFound, Permanent, RetryLater
 
 DEADLINE_S = 30.0
 Params = Mapping[str, str | int | bool | Sequence[str] | None]

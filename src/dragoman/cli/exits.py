@@ -6,7 +6,7 @@ Used by app.py; explained in docs/reference/cli.md.
 from enum import IntEnum
 
 from dragoman.config.problems import ConfigInvalid
-from dragoman.domain.errors import DragomanError, Permanent, RetryLater
+from dragoman.domain.errors import DragomanError, NotFound, RetryLater
 
 
 class Exit(IntEnum):
@@ -23,10 +23,6 @@ class Exit(IntEnum):
 
 class Unreachable(RetryLater):
     """The gateway that a command talks to doesn't answer."""
-
-
-class NotFound(Permanent):
-    """There is no case, robot, delivery or entry of the given name."""
 
 
 def exit_of(error: DragomanError) -> Exit:

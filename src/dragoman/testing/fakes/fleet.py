@@ -22,6 +22,29 @@ from dragoman.domain.robot import (
 from dragoman.ports.fleet import CancelOrder, Command, Parcel, SendOrder
 
 
+def standing(robot_id: str, at: datetime) -> RobotReport:
+    """The state of a robot that stands at `home`, in automatic mode, and has never had an order."""
+    return RobotReport(
+        robot_id=robot_id,
+        received_at=at,
+        reported_at=at,
+        header_id=0,
+        order_id="",
+        order_update_id=0,
+        last_node_id="home",
+        last_sequence_id=0,
+        nodes_left=0,
+        edges_left=0,
+        driving=False,
+        paused=False,
+        mode="AUTOMATIC",
+        e_stop=False,
+        battery=80.0,
+        charging=False,
+        position=Position(x=0.0, y=0.0, map_id="map"),
+    )
+
+
 class MemoryRobot:
     """One robot. busy: it keeps the next orders until `finish`. outcomes: (order id, how it
     ended) of all that it began, "running" while it is at it."""
@@ -31,26 +54,7 @@ class MemoryRobot:
         self.outcomes: list[tuple[str, str]] = []
         self._tell = tell
         self._introduction = introduction
-        at = introduction.received_at
-        self.report = RobotReport(
-            robot_id=introduction.robot_id,
-            received_at=at,
-            reported_at=at,
-            header_id=0,
-            order_id="",
-            order_update_id=0,
-            last_node_id="home",
-            last_sequence_id=0,
-            nodes_left=0,
-            edges_left=0,
-            driving=False,
-            paused=False,
-            mode="AUTOMATIC",
-            e_stop=False,
-            battery=80.0,
-            charging=False,
-            position=Position(x=0.0, y=0.0, map_id="map"),
-        )
+        self.report = standing(introduction.robot_id, introduction.received_at)
 
     def appear(self, now: datetime) -> None:
         """Say who it is, that it is online, and how it is."""
