@@ -12,6 +12,7 @@ from dragoman.testing.robots.ledger import Outcome
 from dragoman.testing.robots.misbehaviour import Misbehaviour
 from dragoman.testing.robots.vehicle import Vehicle
 from dragoman.testing.sim import World, broken, unfinished
+from dragoman.testing.sim import gateway as sim
 from dragoman.testing.sim.storm import Storm
 from tests.flow.test_scenes import actions, go_on, only_case, robot_of, working_world
 
@@ -82,12 +83,87 @@ def test_work_done_unheard_while_the_gateway_was_away_is_done() -> None:
     assert outcomes(world) == [Outcome.FINISHED]
 
 
-def test_an_order_that_never_left_is_taken_back_once_its_robot_was_heard() -> None:
+def test_an_order_that_may_have_left_is_taken_back_once_its_robot_was_heard() -> None:
+    """It never did, but the journal can't tell; so only a person says that it may be done again."""
     world = working_world()
     away(world, 600)
     go_on(world, 100)
+    case = only_case(world)
+    assert case.state is CaseState.HELD
+    assert "may have done it" in case.reason
+    assert outcomes(world) == []
+    world.act(case.id, "release")
+    go_on(world, 60)
     assert world.desk.tickets["1"].told[-1][1] == "done"
     assert outcomes(world) == [Outcome.FINISHED]
+
+
+def done_and_forgotten(world: World, seconds: float) -> None:
+    """The order's robot does the work and restarts; of all that, nobody hears for so long."""
+    robot = robot_of(world)
+    (key,) = [key for key in world.lanes() if key[0].startswith("fleet:")]
+    world.carry(key, die_after=True)
+    world.robot_reads(robot)
+    unheard(world, 30)
+    assert outcomes(world) == [Outcome.FINISHED]
+    world.reboot(robot)
+    unheard(world, seconds)
+
+
+def unheard(world: World, seconds: float) -> None:
+    for _ in range(int(seconds)):
+        world.pass_time(1.0)
+        for wire in world.fleet.up.values():
+            wire.clear()
+
+
+@pytest.mark.parametrize("counted_on", [1, 1200])
+def test_work_done_and_forgotten_in_the_outage_is_not_done_again(counted_on: float) -> None:
+    """However far the robot's header has counted on since, past the last one journalled."""
+    world = working_world()
+    done_and_forgotten(world, counted_on)
+    world.crash()
+    go_on(world, 300)
+    assert outcomes(world) == [Outcome.FINISHED]
+    assert only_case(world).state is CaseState.HELD
+    assert "may have done it" in only_case(world).reason
+    assert not list(broken(world))
+
+
+def test_work_forgotten_while_a_robot_was_not_heard_after_a_start_is_not_done_again() -> None:
+    """The outage was short, but the robot's states came through only long after it."""
+    world = working_world()
+    (key,) = [key for key in world.lanes() if key[0].startswith("fleet:")]
+    world.carry(key)
+    world.robot_reads(robot_of(world))
+    world.crash()
+    assert "order.doubtful" not in actions(world)
+    unheard(world, 20)
+    world.reboot(robot_of(world))
+    unheard(world, 10)
+    go_on(world, 300)
+    assert "order.doubtful" in actions(world)
+    assert outcomes(world) == [Outcome.FINISHED]
+    assert only_case(world).state is CaseState.HELD
+
+
+def test_repeatable_work_needs_no_person_after_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sim, "MISSION", replace(sim.MISSION, repeatable=True))
+    world = working_world()
+    away(world, 600)
+    go_on(world, 150)
+    assert world.desk.tickets["1"].told[-1][1] == "done"
+
+
+def test_a_short_outage_leaves_no_doubt() -> None:
+    world = working_world()
+    (key,) = [key for key in world.lanes() if key[0].startswith("fleet:")]
+    world.carry(key)
+    world.fleet.down[robot_of(world)].clear()
+    away(world, 3)
+    go_on(world, 120)
+    assert world.desk.tickets["1"].told[-1][1] == "done"
+    assert not {"order.doubtful", "case.held"} & set(actions(world))
 
 
 @pytest.mark.parametrize(("seconds", "again"), [(1, True), (600, False)])

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from dragoman.testing.robots.misbehaviour import BEHAVED, Misbehaviour
 from dragoman.testing.sim import World, broken, unfinished
 from dragoman.testing.sim.gateway import PLACES
-from dragoman.testing.sim.storm import ACTIONS, MISBEHAVIOURS
+from dragoman.testing.sim.storm import ACTIONS, MISBEHAVIOURS, is_known_as_done
 
 ROBOTS = st.sampled_from(["dragoman/r0", "dragoman/r1"])
 SECONDS = st.sampled_from([0.3, 1.0, 1.6, 3.0, 6.0, 20.0, 100.0])
@@ -88,7 +88,10 @@ class Outside(RuleBasedStateMachine):
     def a_person_decides(self, action: str, which: int) -> None:
         cases = sorted(self.world.kit.site.cases)
         if cases:
-            self.world.act(cases[which % len(cases)], action)
+            case_id = cases[which % len(cases)]
+            if action == "release" and is_known_as_done(self.world, case_id):
+                action = "cancel"
+            self.world.act(case_id, action)
 
 
 class SiteMachine(Outside):

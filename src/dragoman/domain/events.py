@@ -144,6 +144,13 @@ class GatewayStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unheard:
+    """The robot is first heard since the gateway's start, and doesn't show the order."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """A person wants the case to wait."""
 
@@ -191,6 +198,7 @@ Event = (
     | Stopped
     | Due
     | GatewayStarted
+    | Unheard
     | Hold
     | Release
     | Reassign

@@ -4,8 +4,11 @@ Called by flow/track for every fresh state of a bound robot. Sources: VDA 5050 2
 6.10 (state), 6.8.2 (cancelOrder) and what real vehicles do (docs/reference/vehicles-seen.md).
 """
 
+from datetime import datetime, timedelta
+
 from dragoman.domain import events as on
 from dragoman.domain.order import Assignment, AssignmentState
+from dragoman.domain.policy import Policy
 from dragoman.domain.robot import ActionReport, RobotError, RobotReport
 
 TERMINAL = frozenset({"FINISHED", "FAILED"})
@@ -34,6 +37,16 @@ def read(
     if report.order_id == attempt.order_id:
         return _holding(report, before or kept, attempt)
     return _without(report, before, attempt, forgetful=attempt.doubtful or boots != attempt.boots)
+
+
+def forgettable(attempt: Assignment, now: datetime, policy: Policy) -> bool:
+    """Whether a robot that nobody heard until now could have done the order and forgotten it.
+
+    The age of the order counts and not the gateway's outage: the robot may have been unheard
+    before that, too.
+    """
+    known = attempt.accepted_at is not None or attempt.doubtful
+    return not known and now - attempt.assigned_at >= timedelta(seconds=policy.boot_least)
 
 
 def _holding(

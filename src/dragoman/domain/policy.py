@@ -24,8 +24,9 @@ class Policy:
     max_attempts: robots tried before a person is asked. fresh_within: the age of a state above
     which a robot isn't chosen, unless its own state interval is longer. start_grace:
     how long after a start no wait blames a robot; it tells its state each 30 s at least (VDA 5050
-    2.1, 6.10). suspect_after, silent_after: multiples of a robot's state interval. cool_down: how
-    long a robot that did not answer an order gets no other.
+    2.1, 6.10). boot_least: the shortest time in which a robot that nobody hears could do an order,
+    restart and forget it. suspect_after, silent_after: multiples of a robot's state interval.
+    cool_down: how long a robot that did not answer an order gets no other.
     """
 
     assign_within: float = 900.0
@@ -42,6 +43,7 @@ class Policy:
     max_attempts: int = 3
     fresh_within: float = 90.0
     start_grace: float = 40.0
+    boot_least: float = 10.0
     suspect_after: float = 1.5
     silent_after: float = 2.5
     cool_down: float = 60.0

@@ -10,7 +10,8 @@ from datetime import timedelta
 
 from dragoman.domain.change import Change, Entry, merged
 from dragoman.domain.errors import Permanent
-from dragoman.domain.evidence import read
+from dragoman.domain.events import Event, Unheard
+from dragoman.domain.evidence import forgettable, read
 from dragoman.domain.outbox import Draft
 from dragoman.domain.robot import (
     BadMessage,
@@ -159,9 +160,15 @@ class Track:
         if attempt is None:
             return
         kept = self.kit.site.reports.get(robot.id)
+        news: list[Event] = []
+        unheard = before is None and report.order_id != attempt.order_id
+        if unheard and forgettable(attempt, draft.now, self.kit.policy):
+            news.append(Unheard(order_id=attempt.order_id))
+            attempt = replace(attempt, doubtful=True)
         event = read(report, before, attempt, draft.robot(robot.id).boots, kept)
         if event is not None:
-            self.kit.add(draft, attempt.case_id, event)
+            news.append(event)
+        self.kit.add(draft, attempt.case_id, *news)
 
     def _link(self, report: LinkReport) -> Change:
         robot = self.kit.site.robots.get(report.robot_id)

@@ -59,6 +59,8 @@ def advance(job: Job, event: on.Event, now: datetime, policy: Policy) -> Step:  
             return deadline.due(job, event, now, policy)
         case on.GatewayStarted():
             return start.gateway_started(job, now, policy)
+        case on.Unheard():
+            return start.unheard(job, event, now, policy)
         case on.Unplaceable():
             return people.unplaceable(job, event, now, policy)
         case on.Hold():

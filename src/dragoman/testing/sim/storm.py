@@ -152,16 +152,17 @@ class Storm:
         cases = sorted(self.world.kit.site.cases)
         if cases:
             case_id, action = self.rng.choice(cases), self.rng.choice(ACTIONS)
-            if action == "release" and self._is_known_as_done(case_id):
+            if action == "release" and is_known_as_done(self.world, case_id):
                 action = "cancel"
             self._say(f"people {action} {case_id}")
             self.world.act(case_id, action)
 
-    def _is_known_as_done(self, case_id: str) -> bool:
-        """The gateway said that it may be done already, and whoever looked has seen that it is."""
-        case = self.world.kit.site.cases[case_id]
-        return "may have done it" in case.reason and self.world.is_done(case.number)
-
     def _crash(self) -> None:
         self._say("crash")
         self.world.crash()
+
+
+def is_known_as_done(world: World, case_id: str) -> bool:
+    """The gateway said that it may be done already, and whoever looked has seen that it is."""
+    case = world.kit.site.cases[case_id]
+    return "may have done it" in case.reason and world.is_done(case.number)
