@@ -36,14 +36,19 @@ TOLD = ("queued", "assigned", "executing", "done", "cancelled", "held")
 
 @dataclass(slots=True)
 class Disk:
-    """fails_on: a batch with this text in it breaks the disk, so that it can't even be read."""
+    """fails_on: a batch with this text in it breaks the disk, so that it can't even be read.
+
+    refused: how often it could not be opened since.
+    """
 
     fails_on: str = ""
     broken: bool = False
+    refused: int = 0
 
     def connect(self, path: Path) -> "FailingConnection":
         """Raises as SQLite does while the disk is broken."""
         if self.broken:
+            self.refused += 1
             raise _error("unable to open database file", sqlite3.SQLITE_CANTOPEN)
         return FailingConnection(sqlite.connect(path), self)
 

@@ -7,7 +7,8 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from dragoman.ports.desk import DeskPage
+from dragoman.domain.change import Change
+from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
 from tests.runtime.one_site import OneSite, one_site, until
 
 
@@ -52,6 +53,27 @@ async def test_every_lane_goes_on_when_the_disk_is_back(tmp_path: Path, broken_a
             assert len(set(site.told(ticket))) == len(site.told(ticket))
         await until(lambda: not site.gateway.kit.site.cases, "both cases closed")
         assert not site.gateway.kit.site.lanes
+
+
+async def test_no_call_is_repeated_while_its_mark_cannot_be_kept(tmp_path: Path) -> None:
+    async with one_site(tmp_path) as site:
+        await ready(site)
+        real, journal = site.desk.write, site.gateway.kit.journal
+
+        async def slow(external_id: str, write: DeskWrite) -> DeskRecord:
+            taken = await real(external_id, write)
+            if not site.disk.refused:
+                site.disk.broken = True
+                journal.commit(Change(seen={"x": site.gateway.kit.clock.now()}))
+                await until(lambda: not journal.site.sound, "the journal to notice")
+            return taken
+
+        site.desk.write = slow  # type: ignore[method-assign]  # the disk breaks while it answers
+        ticket = site.desk.open("look", location="dock")
+        await until(lambda: site.disk.refused >= 6, "an outage of some seconds")
+        assert site.desk.calls.count(("write", ticket)) == 1
+        site.disk.mend()
+        await closed(site, ticket)
 
 
 async def test_an_outage_is_told_once(tmp_path: Path) -> None:

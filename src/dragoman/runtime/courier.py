@@ -183,6 +183,7 @@ class Courier:
                 await self._kit.journal.commit(change)
         except JournalUnavailable as error:
             # The mark is lost and the delivery will be made again: at least once, by its key.
+            self._doubtful.add(delivery.id)
             log.warning(
                 "The outcome of a delivery could not be kept.",
                 action="delivery.unmarked",
