@@ -17,6 +17,9 @@ LOGGED_ONLY = {
     "gateway.stopping",
     "gateway.stopped",
     "journal.lost",
+    "journal.back",
+    "desk.defect",
+    "reconcile.failed",
     "journal.commit_failed",
 }
 """Names of log lines, which have the same form and are no entries."""
