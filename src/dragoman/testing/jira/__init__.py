@@ -7,9 +7,10 @@ For tests of the adapter in `dragoman.desks.jira`, and for anybody who writes a 
 ...     issue = site.open("Inspect pump 7")
 ...     ...  # point an adapter at site.url with site.tokens["gateway"]
 
-The parts, in the way of a call: server, limits, routes, search (jql, jql_match), edits, documents,
-render, store, schema; beside them webhooks. What it leaves out: attachments, links, worklogs,
-several projects and screens, WAS and CHANGED in JQL, the service desk API (/rest/servicedeskapi).
+The parts, in the way of a call: server, limits, routes (issue_routes, call), search (jql,
+jql_match), edits, documents, render, store, schema; beside them webhooks and faults. What it
+leaves out: attachments, links, worklogs, several projects and screens, WAS and CHANGED in JQL,
+the service desk API (/rest/servicedeskapi).
 """
 
 from dragoman.testing.jira.faults import READ, WRITE, Fault

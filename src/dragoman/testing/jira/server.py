@@ -17,11 +17,12 @@ from typing import Self
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from dragoman.testing.jira.call import USER
 from dragoman.testing.jira.documents import to_text
 from dragoman.testing.jira.edits import Edits
 from dragoman.testing.jira.faults import SiteFaults
 from dragoman.testing.jira.limits import Bucket, limit_headers
-from dragoman.testing.jira.routes import USER, Routes
+from dragoman.testing.jira.routes import Routes
 from dragoman.testing.jira.schema import ANONYMOUS, CUSTOM, SYSTEM, Field, User, users
 from dragoman.testing.jira.store import Issue, Store
 from dragoman.testing.jira.webhooks import Webhooks
