@@ -8,12 +8,8 @@ import pytest
 from aiohttp import web
 from pydantic import ValidationError
 
-from dragoman import plugins
-from dragoman.config.mapping import incoming
-from dragoman.config.model import ReadTable
 from dragoman.desks.salesforce import PLUGIN
 from dragoman.desks.salesforce.fields import long_id
-from dragoman.domain.case import DeskPhase
 from dragoman.domain.errors import BadInput, NeedsHuman, Permanent, RetryLater
 from dragoman.ports.desk import DeskWrite
 from dragoman.testing.conformance.desk_witness import Reader
@@ -199,33 +195,7 @@ def test_the_check_characters_of_an_id(published: str) -> None:
     assert emulated_long_id(published[:15]) == published
 
 
-# --- mapping, settings and webhooks
-
-
-async def test_the_built_in_mapping_reads_a_case(
-    reader: Reader, witness: SalesforceWitness
-) -> None:
-    mapping = incoming(
-        ReadTable.model_validate(plugins.default_mappings("salesforce")["default"]["read"])
-    )
-
-    async def phase(case: str) -> DeskPhase:
-        await witness.later(1)
-        await reader.poll()
-        one = reader.records[case]
-        draft = mapping.draft(one.external_id, one.version, one.updated_at, one.raw)
-        assert (draft.number, draft.kind, draft.priority) == ("00001002", "Delivery", 2)
-        assert draft.fields["owner"] == "Ann Agent"
-        assert draft.opened_at == witness.emulated.case(case)["CreatedDate"]
-        return draft.phase
-
-    case = witness.emulated.open_case(Subject="Fetch", Type="Delivery", Priority="High")
-    assert await phase(case) is DeskPhase.OPEN
-    witness.emulated.edit(case, Status="Closed")
-    assert await phase(case) is DeskPhase.CLOSED
-    witness.emulated.delete(case)
-    assert await phase(case) is DeskPhase.CANCELLED
-
+# --- settings and webhooks
 
 GOOD: dict[str, Any] = {
     "url": "https://example.my.salesforce.com",
