@@ -13,8 +13,10 @@ HOMES: dict[str, set[str]] = {
     "aiohttp": {"transport", "testing"},
     "apsw": {"testing"},
     "atlassian": set(),  # a client of Jira, a witness in tests
+    "atlassian": set(),  # a client of Jira, a witness in tests
     "fastapi": {"web"},
     "gmqtt": {"transport"},
+    "jira": set(),  # another
     "jira": set(),  # another
     "numpy": {"solver"},
     "pysnc": set(),  # the official ServiceNow client, a witness in tests

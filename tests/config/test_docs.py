@@ -44,6 +44,7 @@ def documented() -> Iterator[tuple[str, str, str]]:
 ADAPTERS: list[tuple[plugins.Group, str]] = [
     ("desks", "servicenow"),
     ("desks", "rt"),
+    ("desks", "jira"),
     ("desks", "salesforce"),
     ("desks", "maximo"),
     ("fleets", "vda5050"),

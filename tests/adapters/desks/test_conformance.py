@@ -6,10 +6,12 @@ import pytest
 
 from dragoman.testing.conformance.desk import DeskConformance, DeskWrites
 from dragoman.testing.conformance.desk_witness import DeskWitness
+from dragoman.testing.jira import EmulatedJira
 from dragoman.testing.maximo import EmulatedMaximo
 from dragoman.testing.rt import EmulatedRequestTracker
 from dragoman.testing.salesforce import EmulatedSalesforce
 from dragoman.testing.servicenow import ServiceNowDesk
+from tests.adapters.desks.jira_witness import JiraWitness
 from tests.adapters.desks.maximo_witness import MaximoWitness
 from tests.adapters.desks.salesforce_witness import SalesforceWitness
 from tests.adapters.desks.witnesses import (
@@ -66,6 +68,14 @@ class TestMaximoServiceRequest(DeskWrites):
         clock = ShiftingClock()
         async with EmulatedMaximo(now=clock.now) as emulated:
             yield MaximoWitness(emulated, clock, "mxapisr")
+
+
+class TestJira(DeskConformance):
+    @pytest.fixture
+    async def witness(self) -> AsyncIterator[DeskWitness]:
+        clock = ShiftingClock()
+        async with EmulatedJira(now=clock.now) as emulated:
+            yield JiraWitness(emulated, clock)
 
 
 class TestMemoryDesk(DeskConformance):

@@ -17,7 +17,7 @@ actions = [{ type = "pick" }]
 """
 
 
-@pytest.mark.parametrize("name", ["servicenow", "rt", "salesforce", "maximo"])
+@pytest.mark.parametrize("name", ["servicenow", "rt", "jira", "salesforce", "maximo"])
 def test_the_configuration_can_be_copied(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.desks import maximo, rt, salesforce, servicenow
+from dragoman.desks import jira, maximo, rt, salesforce, servicenow
 from dragoman.testing.conformance.desk import DeskConformance
 from tests.adapters.desks import test_conformance
 from tests.live import test_rt_desk
@@ -15,6 +15,7 @@ from tests.live import test_rt_desk
 DESKS = [
     ("servicenow", servicenow, test_conformance.TestServiceNowIncident),
     ("rt", rt, test_conformance.TestRequestTracker),
+    ("jira", jira, test_conformance.TestJira),
     ("maximo", maximo, test_conformance.TestMaximo),
     ("salesforce", salesforce, test_conformance.TestSalesforce),
 ]
@@ -49,6 +50,7 @@ def test_webhooks_carry_what_it_says(
     fields |= {"auth": "unused", "table": "incident", "queue": "Robots"}
     expected = "500R00000064wdtIAA" if name == "salesforce" else "1"
     body |= {"id": expected} if name == "salesforce" else {}
+    body |= {"issue": {"id": "1"}}
     settings = package.PLUGIN.settings.model_construct(**fields)
     notice = package.PLUGIN.notice(body, settings)
     assert notice.external_id == expected
