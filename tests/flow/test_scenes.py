@@ -108,6 +108,29 @@ def test_a_ticket_moved_mid_work_is_done_at_the_new_place() -> None:
     assert sorted(outcomes) == [("cancelled", "1"), ("finished", "2")]
 
 
+@pytest.mark.parametrize(
+    ("edit", "outcome"), [({"location": "lab"}, "done"), ({"phase": "cancelled"}, "cancelled")]
+)
+def test_an_edit_between_a_poll_and_our_own_write_is_noticed(
+    edit: dict[str, str], outcome: str
+) -> None:
+    world = World(1)
+    world.settle()
+    world.desk.open("dock")
+    world.poll()
+    world.sync()
+    world.desk.change("1", **edit)
+    for key in world.lanes():
+        world.carry(key)  # "queued" is written over the edit, whose version is ours from then on
+    go_on(world, 40)
+    assert world.desk.tickets["1"].told[-1][1] == outcome
+    done = [e for v in world.vehicles.values() for e in v.ledger.executions]
+    assert [e.outcome.value for e in done] == (["finished"] if outcome == "done" else [])
+    received = next(iter(world.journal.store.tables[Case].values()))
+    assert isinstance(received, Case)
+    assert received.location == edit.get("location", "dock")
+
+
 def test_the_more_urgent_ticket_goes_first() -> None:
     world = World(1)
     world.settle()

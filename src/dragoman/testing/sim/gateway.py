@@ -29,6 +29,7 @@ from dragoman.flow import dispatch, operate, recover, writeback
 from dragoman.flow.assign import Assign
 from dragoman.flow.intake import Intake
 from dragoman.flow.kit import Kit
+from dragoman.flow.reconcile.reading import Reader
 from dragoman.flow.track import Track
 from dragoman.ports.fleet import AskState, CancelOrder, Command, SendOrder
 from dragoman.testing.sim.stores import CrashingJournal, VirtualClock, run
@@ -102,6 +103,7 @@ class SimGateway:
         self.intake = Intake(
             kit=self.kit, desk="sim", mapping=Incoming(rules=rules), kinds=frozenset({"look"})
         )
+        self.read_back = Reader(desk=self.desk, mapping=self.intake.mapping)
         self.track = Track(kit=self.kit)
         self.assigner = Assign(
             kit=self.kit,
@@ -199,7 +201,7 @@ class SimGateway:
         if delivery.verb == "fetch":
             record = await self.desk.read(str(delivery.payload["external_id"]))
             return (await self.intake.record(record))[1]
-        return await writeback.write(self.kit, self.desk, delivery)
+        return await writeback.write(self.kit, self.desk, delivery, self.read_back)
 
     def commit(self, change: Change) -> None:
         """Commit a change, if there is one."""
