@@ -8,10 +8,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, time
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
@@ -19,10 +20,12 @@ from dragoman import __version__, plugins
 from dragoman.config.model import BrokerTable, Config, DeskTable, FaultsTable
 from dragoman.domain.cloudevent import case_event
 from dragoman.domain.outbox import Outlets
+from dragoman.domain.reconcile.mismatch import Rules
 from dragoman.flow.assign import Assign
 from dragoman.flow.faults import Faults
 from dragoman.flow.intake import Intake
 from dragoman.flow.kit import Kit
+from dragoman.flow.reconcile import Reader
 from dragoman.journal.sqlite import SqliteJournal
 from dragoman.journal.sqlite.archive import archive_chunk
 from dragoman.journal.sqlite.reading import JournalFile
@@ -32,12 +35,14 @@ from dragoman.ports.desk import Desk
 from dragoman.ports.feed import Feed
 from dragoman.ports.fleet import Fleet
 from dragoman.ports.journal import Archived, Journal
+from dragoman.ports.survey import Survey
 from dragoman.runtime.announcing import AnnouncingJournal
 from dragoman.runtime.clock import SystemClock
 from dragoman.runtime.gateway import Gateway
 from dragoman.runtime.outlets import ConfiguredOutlets
 from dragoman.runtime.parts import DeskParts, FeedParts, Parts
 from dragoman.runtime.poller import Pace
+from dragoman.runtime.reconciler import Plan
 from dragoman.runtime.retention import Retention
 from dragoman.solver import preload, solve
 from dragoman.transport.broker import EmbeddedBroker
@@ -190,6 +195,7 @@ def _parts(config: Config, clock: Clock, shims: Shims, real: Journal, mqtt: Mqtt
         fleets=fleets,
         feeds=feeds,
         faults=_faults(config, kit),
+        plan=_plan(config),
     )
 
 
@@ -197,8 +203,9 @@ def _desk(config: Config, name: str, table: DeskTable, kit: Kit, shims: Shims) -
     plugin = _plugin(DeskPlugin, "desks", table.type)
     poll = table.poll
     pace = Pace(least=poll.min_s, most=poll.max_s, per_minute=poll.requests_per_minute)
+    desk = shims.desk(plugin.connect(name, table.options, kit.clock))
     return DeskParts(
-        desk=shims.desk(plugin.connect(name, table.options, kit.clock)),
+        desk=desk,
         intake=Intake(
             kit=kit,
             desk=name,
@@ -210,6 +217,32 @@ def _desk(config: Config, name: str, table: DeskTable, kit: Kit, shims: Shims) -
         retry=table.retry,
         concurrency=table.concurrency,
         pace=pace if poll.enabled else None,
+        reader=Reader(
+            desk=desk,
+            mapping=table.incoming,
+            written=table.outgoing.fields,
+            survey=desk if isinstance(desk, Survey) else None,
+        ),
+    )
+
+
+def _plan(config: Config) -> Plan:
+    table = config.reconcile
+    return Plan(
+        enabled=table.enabled,
+        rules=Rules(
+            grace_s=table.grace_s,
+            heal_within_s=table.heal_within_s,
+            left=table.left,
+            most_called_off=table.most_called_off,
+            fields=table.fields,
+        ),
+        every_s=table.every_s,
+        recent_s=table.recent_s,
+        per_minute=table.requests_per_minute,
+        shifts=[time.fromisoformat(at) for at in table.shifts],
+        zone=ZoneInfo(table.zone or config.site.timezone),
+        sweep_before_s=table.sweep_before_s,
     )
 
 

@@ -33,6 +33,7 @@ from dragoman.config.fields import (
     url_of,
 )
 from dragoman.config.jmes import checked
+from dragoman.config.reconcile import ReconcileTable
 from dragoman.config.secrets import Secret
 from dragoman.domain.delivery import RetryPolicy
 from dragoman.domain.mapping import FAULT, FAULT_CLEARED, Incoming, Outgoing
@@ -314,6 +315,7 @@ class Config(Table):
     policy: Annotated[Policy, DomainValue(number=0.001, count=1)] = Policy()
     weights: Annotated[Weights, DomainValue(number=0, count=0)] = Weights()
     faults: FaultsTable = FaultsTable()
+    reconcile: ReconcileTable = ReconcileTable()
     retention: RetentionTable = RetentionTable()
     log: LogTable = LogTable()
 

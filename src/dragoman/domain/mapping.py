@@ -225,6 +225,12 @@ class Outgoing:
 
     updates: Mapping[str, Update] = field(default_factory=dict)
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that a case's statuses may write, by the desk's own names, in order."""
+        of_cases = (u for name, u in self.updates.items() if name not in (FAULT, FAULT_CLEARED))
+        return tuple(sorted({name for update in of_cases for name in update.fields}))
+
     def render(self, status: Status) -> dict[str, object] | None:
         """The payload `{"fields", "comment", "note", "expect"}`, None if nothing is to be told."""
         update = self.updates.get(status.told)

@@ -22,6 +22,7 @@ from dragoman.runtime.handlers import couriers
 from dragoman.runtime.operators import Operators
 from dragoman.runtime.parts import Parts
 from dragoman.runtime.poller import Poller
+from dragoman.runtime.reconciler import Plan, Reconciler
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,13 @@ class Gateway:
             for name, desk in parts.desks.items()
             if desk.pace is not None
         }
+        self.reconciler = Reconciler(
+            self.kit,
+            parts.plan or Plan(enabled=False),
+            {name: desk.reader for name, desk in parts.desks.items() if desk.reader is not None},
+            self.track.latest,
+            site_name=parts.site_name,
+        )
         self.shed = 0
         self.listeners: list[Callable[[Change], None]] = []
         self._assign_soon = asyncio.Event()
@@ -82,6 +90,8 @@ class Gateway:
                     group.create_task(poller.run(), name=f"poller {name}")
                 group.create_task(self._assigner(), name="assigner")
                 group.create_task(self._timer(), name="timer")
+                if self.reconciler.plan.enabled:
+                    group.create_task(self.reconciler.run(), name="reconciler")
                 if self.parts.retention is not None:
                     group.create_task(self.parts.retention.run(), name="retention")
                 self._assign_soon.set()

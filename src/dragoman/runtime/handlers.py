@@ -10,6 +10,7 @@ from dragoman.domain.errors import BadInput
 from dragoman.flow import dispatch, writeback
 from dragoman.flow.intake import Taken
 from dragoman.flow.kit import Kit
+from dragoman.flow.reconcile import Reader
 from dragoman.ports.desk import DeskRecord
 from dragoman.ports.feed import Feed
 from dragoman.ports.fleet import Fleet
@@ -42,6 +43,8 @@ def couriers(parts: Parts) -> Mapping[str, Courier]:
 
 
 def _to_desk(kit: Kit, parts: DeskParts) -> Handler:
+    read_back = parts.reader or Reader(desk=parts.desk, mapping=parts.intake.mapping)
+
     async def handle(delivery: Delivery) -> Change:
         match delivery.verb:
             case "create":
@@ -53,7 +56,7 @@ def _to_desk(kit: Kit, parts: DeskParts) -> Handler:
                 _, change = await parts.intake.record(record)
                 return change
             case _:
-                return await writeback.write(kit, parts.desk, delivery)
+                return await writeback.write(kit, parts.desk, delivery, read_back)
 
     return handle
 

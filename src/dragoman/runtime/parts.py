@@ -8,12 +8,14 @@ from dragoman.flow.assign import Assign
 from dragoman.flow.faults import Faults
 from dragoman.flow.intake import Intake
 from dragoman.flow.kit import Kit
+from dragoman.flow.reconcile import Reader
 from dragoman.plugins import Notice
 from dragoman.ports.desk import Desk
 from dragoman.ports.feed import Feed
 from dragoman.ports.fleet import Fleet
 from dragoman.runtime.announcing import AnnouncingJournal
 from dragoman.runtime.poller import Pace
+from dragoman.runtime.reconciler import Plan
 from dragoman.runtime.retention import Retention
 
 
@@ -21,7 +23,8 @@ from dragoman.runtime.retention import Retention
 class DeskParts:
     """One desk: its adapter, its way in, and how fast it may be called.
 
-    notice reads a verified webhook body. pace None: the desk isn't polled.
+    notice reads a verified webhook body. pace None: the desk isn't polled. reader: how it is read
+    for comparison; None: it isn't compared.
     """
 
     desk: Desk
@@ -30,6 +33,7 @@ class DeskParts:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     concurrency: int = 4
     pace: Pace | None = None
+    reader: Reader | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,4 +57,5 @@ class Parts:
     fleets: Mapping[str, Fleet]
     feeds: Mapping[str, FeedParts] = field(default_factory=dict)
     faults: Faults | None = None
+    plan: Plan | None = None
     retention: Retention | None = None
