@@ -13,6 +13,7 @@ LOGGED_ONLY = {
     "delivery.defect",
     "delivery.unmarked",
     "feed.command_refused",
+    "reconcile.failed",
     "gateway.ready",
     "gateway.stopping",
     "gateway.stopped",
