@@ -12,19 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-import msgspec
-
-from dragoman.desks.maximo.fields import moment, record_of, stamp, uid_of, version_of
+from dragoman.desks.maximo.fetch import Fetch, as_text
+from dragoman.desks.maximo.fields import moment, stamp, uid_of, version_of
 from dragoman.desks.maximo.rest import Rest, Rows
 from dragoman.desks.maximo.settings import MaximoSettings
-from dragoman.domain.errors import BadInput, DragomanError, NeedsHuman
+from dragoman.domain.errors import BadInput, NeedsHuman
 from dragoman.domain.watermark import Seen, Watermark
-from dragoman.ports.desk import DeskPage, DeskRecord
-from dragoman.transport.http_errors import BodyTooLarge, NotJson, ServerFailed
+from dragoman.ports.desk import DeskPage
 
 _HIDDEN_PAGES = 100
-_OF_ONE = (BodyTooLarge, NotJson, ServerFailed)
-"""Failures that one record among many can cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +71,7 @@ class Changes:
         self._rest = rest
         self._settings = settings
         self._filter = settings.filter
+        self._fetch = Fetch(rest, settings.fetch_size)
         self._seen = Seen()
         self._proven = False
 
@@ -89,23 +86,23 @@ class Changes:
         place = _Place.of(mark, self._settings.overlap_s)
         rows = await self._rows(place)
         walk = self._sift(rows.rows, place, limit)
-        records, unreadable, kept = await self._fetch(walk.fresh)
+        got = await self._fetch.whole(walk.fresh)
         step = _next(place, walk, rows.more)
         if step is not None:
             mark = replace(mark, step=step)
         else:
             newest = None if walk.last is None else walk.last[0]
             mark = mark.finished(newest, self._rest.http.server_now())
-        if kept or walk.bad:
+        if got.kept or walk.bad:
             mark = mark.counted()
         after = mark.encode()
         marks = [(_mark(raw), "bad") for raw, _ in walk.bad]
-        self._seen.offer(after, [*kept, *marks])
+        self._seen.offer(after, [*got.kept, *marks])
         return DeskPage(
-            records=records,
+            records=got.records,
             cursor=after,
             more=step is not None,
-            unreadable=[*walk.bad, *unreadable],
+            unreadable=[*walk.bad, *got.unreadable],
         )
 
     async def _rows(self, place: _Place) -> Rows:
@@ -120,7 +117,7 @@ class Changes:
                 bounds.append(f'changedate<"{stamp(place.end)}"')
         where = self._filter.joined(*bounds)
         for number in range(1, _HIDDEN_PAGES + 1):
-            page = await self._rest.index(where, order, number)
+            page = await self._rest.index(where, order, self._settings.page_size, number)
             if page.rows or not page.more:
                 return page
         raise NeedsHuman(
@@ -137,7 +134,7 @@ class Changes:
             try:
                 at, number, version = self._checked(row, place, walk)
             except BadInput as error:
-                raw = _text(row)
+                raw = as_text(row)
                 if not self._seen.has(_mark(raw), "bad"):
                     walk.bad.append((raw, str(error)))
                 continue
@@ -175,56 +172,6 @@ class Changes:
             )
         return at, number, version
 
-    async def _fetch(
-        self, fresh: Sequence[tuple[str, str]]
-    ) -> tuple[list[DeskRecord], list[tuple[str, str]], list[tuple[str, str]]]:
-        """Whole records in the order of `fresh`; what can't be read; (number, version) of both."""
-        records: list[DeskRecord] = []
-        unreadable: list[tuple[str, str]] = []
-        kept: list[tuple[str, str]] = []
-        size, uid = self._settings.fetch_size, self._rest.uid
-        for start in range(0, len(fresh), size):
-            wanted = dict(fresh[start : start + size])
-            found, failed = await self._whole(list(wanted))
-            by_id = {str(raw.get(uid)): raw for raw in found if isinstance(raw, Mapping)}
-            for number, version in wanted.items():
-                try:
-                    if number in failed:
-                        raise failed[number]
-                    if number not in by_id:
-                        continue  # deleted, or hidden, since the list was made
-                    record = record_of(by_id[number], uid)
-                    records.append(record)
-                    kept.append((number, record.version))
-                except DragomanError as error:
-                    raw = _text(by_id.get(number, {uid: number}))
-                    unreadable.append((raw, str(error)))
-                    kept.append((number, version))
-        return records, unreadable, kept
-
-    async def _whole(self, uids: Sequence[str]) -> tuple[list[object], dict[str, DragomanError]]:
-        """Whole records by number; one by one if the lot fails, so that one can't hide the others.
-
-        Raises the failure if it hits every single one: then it is the desk's.
-        """
-        try:
-            return list(await self._rest.whole(uids)), {}
-        except _OF_ONE as error:
-            if len(uids) == 1 and not isinstance(error, BodyTooLarge):
-                raise
-        found: list[object] = []
-        failed: dict[str, DragomanError] = {}
-        for number in uids:
-            try:
-                found += await self._rest.whole([number])
-            except _OF_ONE as error:
-                failed[number] = error
-                if len(failed) > 2 and not found and not isinstance(error, BodyTooLarge):
-                    raise
-        if not found and not any(isinstance(e, BodyTooLarge) for e in failed.values()):
-            raise next(iter(failed.values()))
-        return found, failed
-
     async def _from_now(self) -> DeskPage:
         """The first cursor: the desk's present time, by its clock."""
         newest = await self._newest()
@@ -240,7 +187,7 @@ class Changes:
     async def _newest(self) -> tuple[int, datetime] | None:
         """(number, second) of the newest record that we may see; None if there is none."""
         order = f"-changedate,-{self._rest.uid}"
-        rows = (await self._rest.index(self._filter.joined('changedate="*"'), order)).rows
+        rows = (await self._rest.index(self._filter.joined('changedate="*"'), order, 1)).rows
         try:
             row = rows[0] if rows and isinstance(rows[0], Mapping) else {}
             return int(uid_of(row, self._rest.uid)), moment(row.get("changedate"), "changedate")
@@ -258,7 +205,7 @@ class Changes:
             at, end = stamp(second), _after(second)
             bounds = [f'changedate>="{at}"', f"{self._rest.uid}={number}"]
             bounds += [f'changedate<"{stamp(end)}"'] if end is not None else []
-            rows = (await self._rest.index(" and ".join(bounds), "")).rows
+            rows = (await self._rest.index(" and ".join(bounds), "", 1)).rows
             if any(isinstance(row, Mapping) and row.get(self._rest.uid) == number for row in rows):
                 self._proven = True
                 return
@@ -289,11 +236,6 @@ def _after(at: datetime) -> datetime | None:
         return at.replace(microsecond=0) + timedelta(seconds=1)
     except OverflowError:
         return None
-
-
-def _text(raw: object) -> str:
-    """A raw item as a dead letter keeps it."""
-    return msgspec.json.encode(raw).decode()[:65_536]
 
 
 def _mark(raw: str) -> str:

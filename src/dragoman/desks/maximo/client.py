@@ -1,13 +1,16 @@
 """The Maximo desk: one object structure of one Maximo, behind the Desk port.
 
 Built by bootstrap.py through `PLUGIN.connect`. It only puts the parts together: `changes.py`
-polls, `writes.py` writes, `rest.py` is the wire.
+polls, `writes.py` writes, `survey.py` lists what is open, `rest.py` is the wire.
 """
+
+from collections.abc import Sequence
 
 from dragoman.desks.maximo.changes import Changes
 from dragoman.desks.maximo.fields import record_of
 from dragoman.desks.maximo.rest import Rest
 from dragoman.desks.maximo.settings import MaximoSettings
+from dragoman.desks.maximo.survey import Surveys
 from dragoman.desks.maximo.writes import Writes
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
@@ -16,7 +19,7 @@ from dragoman.transport.tls import TlsSettings
 
 
 class MaximoDesk:
-    """Implements `Desk`. name: of the desk in the configuration."""
+    """Implements `Desk` and `Survey`. name: of the desk in the configuration."""
 
     def __init__(self, name: str, settings: MaximoSettings, clock: Clock) -> None:
         self.name = name
@@ -39,6 +42,7 @@ class MaximoDesk:
         self._rest = Rest(self.http, settings)
         self._changes = Changes(self._rest, settings)
         self._writes = Writes(self._rest, settings)
+        self._surveys = Surveys(self._rest, settings)
 
     async def changes(self, cursor: str, limit: int) -> DeskPage:
         """See the port."""
@@ -55,6 +59,18 @@ class MaximoDesk:
     async def create(self, write: DeskWrite) -> DeskRecord:
         """See the port."""
         return await self._writes.create(write)
+
+    async def survey(self, after: str, limit: int) -> DeskPage:
+        """See `Survey`."""
+        return await self._surveys.page(after, limit)
+
+    async def read_many(self, external_ids: Sequence[str]) -> Sequence[DeskRecord]:
+        """See `Survey`."""
+        return await self._surveys.many(external_ids)
+
+    def shown(self, record: DeskRecord, field: str) -> str | None:
+        """See `Survey`."""
+        return self._surveys.shown(record, field)
 
     async def close(self) -> None:
         """See the port."""

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dragoman.domain.errors import Conflict, DragomanError, NeedsHuman, Permanent
+from dragoman.domain.errors import Conflict, DragomanError, NeedsHuman, NotFound, Permanent
 from dragoman.transport.http import HttpAnswer, HttpClient
 from dragoman.transport.http_errors import NotJson, ServerFailed
 
 
-class Gone(Permanent):
+class Gone(NotFound):
     """The record doesn't exist, or no longer where our user may see it."""
 
 

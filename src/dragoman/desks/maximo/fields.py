@@ -102,6 +102,13 @@ def same(wanted: str, raw: Raw, field: str) -> bool:
     return _instant(left) is not None and _instant(left) == _instant(right)
 
 
+def plain(raw: Raw, field: str) -> str:
+    """One attribute as a text that is equal for equal values: times in UTC, lines as ours."""
+    text = text_of(raw, field).replace("\r\n", "\n").strip()
+    instant = _instant(text)
+    return text if instant is None else instant.isoformat()
+
+
 def _instant(text: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text) if len(text) >= 19 else None

@@ -78,30 +78,29 @@ class Rest:
         self.http = http
         self.structure = settings.object_structure
         self.uid = settings.uid
-        self._settings = settings
+        self._indexed = dict.fromkeys((self.uid, "changedate", *settings.filter.fields))
         self._wire = _Wire(http, settings.auth.key)
         self._path = f"/os/{self.structure}"
-        chosen = (self.uid, "changedate", "changeby", *settings.fields)
+        checked = (*settings.filter.fields, *settings.open_filter.fields)
+        chosen = (self.uid, "changedate", "changeby", *settings.fields, *checked)
         self._whole = ",".join(dict.fromkeys(chosen)) if settings.fields else "*"
         related = [name for name in settings.fields if "." in name]
         log = f"{settings.log}{{{_DETAILS}}}"
         self._written = ",".join(("*", *related, log))
 
-    async def index(self, where: str, order: str, page: int = 1) -> Rows:
-        """Number, time and the attributes of `where` of the records that match."""
-        settings = self._settings
-        names = dict.fromkeys((self.uid, "changedate", *settings.filter.fields))
+    async def index(self, where: str, order: str, size: int, page: int = 1) -> Rows:
+        """Number, time and the attributes of our conditions, of the records that match."""
         answer = await self._wire.get(
             self._path,
             {
-                "oslc.select": ",".join(names),
+                "oslc.select": ",".join(self._indexed),
                 "oslc.where": where,
                 "oslc.orderBy": order,
-                "oslc.pageSize": str(settings.page_size),
+                "oslc.pageSize": str(size),
                 "pageno": str(page),
             },
         )
-        return self._rows(answer, f"a list of {self.structure}", settings.page_size)
+        return self._rows(answer, f"a list of {self.structure}", size)
 
     async def whole(self, uids: Sequence[str]) -> Sequence[object]:
         """Whole records by unique number, in any order."""

@@ -42,18 +42,20 @@ class MaximoSettings(HttpTable):
     """url: up to /maximo; /api is added, write /maximo/oslc for a 7.6 that wants it.
     object_structure: mxapiwo, mxapisr or one of one's own. uid_attribute: the attribute with its
     unique number; known for the standard structures. where: an oslc.where that limits which records
-    are ours. fields: attributes to read; none means all. page_size: rows of one list; fetch_size:
-    whole records of one. overlap_s: how far each poll looks back. siteid: of records that we
-    create. correlation_field: where a new record keeps our key. status_by: change the status with
-    the action wsmethod:changeStatus, or as an attribute of the same patch as the rest. log: the
-    child object of the work log. comment_logtype, note_logtype: log types of what requestors may
-    see and of what they may not. ref: how an entry is marked; {key} is filled in.
+    are ours. open_where: one that holds for those which are open. fields: attributes to read; none
+    means all. page_size: rows of one list; fetch_size: whole records of one. overlap_s: how far
+    each poll looks back. siteid: of records that we create. correlation_field: where a new record
+    keeps our key. status_by: change the status with the action wsmethod:changeStatus, or as an
+    attribute of the same patch as the rest. log: the child object of the work log.
+    comment_logtype, note_logtype: log types of what requestors may see and of what they may not.
+    ref: how an entry is marked; {key} is filled in.
     """
 
     auth: ApiKey
     object_structure: Structure = "mxapiwo"
     uid_attribute: Attribute | None = None
     where: str = ""
+    open_where: Text = "historyflag=false"
     fields: tuple[Selected, ...] = ()
     page_size: Annotated[int, Field(ge=2, le=1000)] = 200
     fetch_size: Annotated[int, Field(ge=1, le=100)] = 50
@@ -81,16 +83,22 @@ class MaximoSettings(HttpTable):
                 f"the unique number of {self.object_structure} isn't known",
                 'name its attribute: uid_attribute = "workorderid" for work orders',
             )
-        try:
-            Where.parse(self.where)
-        except BadInput as error:
-            raise refused(f"where: {error.text}", error.mend) from error
+        for name, text in (("where", self.where), ("open_where", self.open_where)):
+            try:
+                Where.parse(text)
+            except BadInput as error:
+                raise refused(f"{name}: {error.text}", error.mend) from error
         return self
 
     @cached_property
     def filter(self) -> Where:
         """The condition, ready to be sent and checked."""
         return Where.parse(self.where)
+
+    @cached_property
+    def open_filter(self) -> Where:
+        """The condition of open records, the same."""
+        return Where.parse(self.open_where)
 
     @property
     def uid(self) -> str:
