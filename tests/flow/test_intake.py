@@ -2,17 +2,26 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from operator import itemgetter
+from pathlib import Path
 
 import pytest
 
 from dragoman.domain.case import Case
+from dragoman.domain.change import Change
+from dragoman.domain.delivery import DeliveryState
 from dragoman.domain.errors import JournalUnavailable
+from dragoman.domain.events import CalledOff, Confirmed
 from dragoman.domain.mapping import Incoming, Rule
 from dragoman.domain.policy import Policy
-from dragoman.flow.intake import Intake
+from dragoman.flow.intake import Intake, Taken
 from dragoman.flow.kit import Kit
-from dragoman.ports.journal import Find, Found, RowT
+from dragoman.journal.sqlite import SqliteJournal
+from dragoman.journal.sqlite.archive import archive_chunk
+from dragoman.ports.journal import Find, Found, Journal, RowT
 from dragoman.runtime.clock import SystemClock
 from dragoman.testing.fakes.desk import MemoryDesk
 from dragoman.testing.memory_journal import MemoryJournal
@@ -39,7 +48,7 @@ class SlowLookUps(MemoryJournal):
         return await super().find(row, query)
 
 
-def intake_with(journal: MemoryJournal) -> Intake:
+def intake_with(journal: Journal) -> Intake:
     clock = SystemClock()
     outlets = SimOutlets(SimFleet(clock.now))
     kit = Kit(journal=journal, clock=clock, outlets=outlets, policy=Policy())
@@ -66,3 +75,35 @@ async def test_the_cursor_never_runs_ahead_of_a_record_that_was_lost(failing: in
     await intake.page(await desk.changes(journal.site.cursors["d"], 100))
     found = await journal.find(Case, Find())
     assert sorted(case.external_id for case in found.rows) == numbers
+
+
+async def test_an_archived_case_that_is_touched_at_the_desk_is_not_done_again(
+    tmp_path: Path,
+) -> None:
+    clock = SystemClock()
+    path = tmp_path / "journal.sqlite"
+    journal = await SqliteJournal.open(path, site_name="test", clock=clock)
+    intake, desk = intake_with(journal), MemoryDesk()
+    number = desk.open("look", location="dock")
+    taken, change = await intake.record(await desk.read(number))
+    assert taken is Taken.NEW
+    await journal.commit(change)
+    (case,) = journal.site.cases.values()
+    await journal.commit(intake.kit.move(case.id, CalledOff(reason="no", actor="operator:x")))
+    given_up = tuple(
+        replace(d, state=DeliveryState.FAILED, ended_at=clock.now())
+        for d in journal.site.deliveries()
+    )
+    await journal.commit(Change(deliveries=given_up))
+    await journal.commit(intake.kit.move(case.id, Confirmed(how="the desk has taken it")))
+    before = clock.now() + timedelta(seconds=1)
+    moved = await journal.upkeep(
+        partial(archive_chunk, before=before, to=tmp_path / "old.jsonl.gz")
+    )
+    assert moved.cases == 1
+    assert not (await journal.find(Case, Find())).rows
+    desk.edit(number, title="thanks!")
+    started_anew = intake_with(journal)
+    for _ in range(2):  # the second time from memory
+        assert await started_anew.record(await desk.read(number)) == (Taken.KNOWN, Change())
+    await journal.close()

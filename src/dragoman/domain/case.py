@@ -117,3 +117,33 @@ class Case:
     def key(self) -> tuple[str, str]:
         """The identity at the desk: (desk, external id)."""
         return (self.desk, self.external_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastCase:
+    """What is remembered for ever of a case that is over, so that no record becomes a case twice.
+
+    The journal keeps it when retention moves the case to an archive file. version and
+    desk_updated_at: of the desk's record as the case last knew it.
+    """
+
+    desk: str
+    external_id: str
+    case_id: str
+    number: str
+    outcome: CaseState | None = None
+    version: str = ""
+    desk_updated_at: datetime | None = None
+
+    @classmethod
+    def of(cls, case: Case) -> "PastCase":
+        """Of a case that is over."""
+        return cls(
+            desk=case.desk,
+            external_id=case.external_id,
+            case_id=case.id,
+            number=case.number,
+            outcome=case.outcome,
+            version=case.version,
+            desk_updated_at=case.desk_updated_at,
+        )

@@ -13,7 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 from hashlib import sha256
 
-from dragoman.domain.case import ENDED, Case, CaseDraft, DeskPhase
+from dragoman.domain.case import ENDED, Case, CaseDraft, CaseState, DeskPhase, PastCase
 from dragoman.domain.change import Change, Entry, merged
 from dragoman.domain.delivery import Delivery, DeliveryState, dropped
 from dragoman.domain.errors import BadInput
@@ -49,7 +49,7 @@ class Intake:
     mapping: Incoming
     kinds: frozenset[str]
     reject_unknown: bool = False
-    closed: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    closed: OrderedDict[str, PastCase] = field(default_factory=OrderedDict)
 
     async def page(self, page: DeskPage) -> Mapping[Taken, int]:
         """Take a whole page, and then its cursor: the cursor never runs ahead of its records.
@@ -75,10 +75,10 @@ class Intake:
 
     async def record(self, record: DeskRecord) -> tuple[Taken, Change]:
         """What a record means now. Commit the change before awaiting anything else."""
-        if self._is_closed_or_open(record.external_id) is None:
-            await self._look_up(record.external_id)
         known = self.kit.site.case_of(self.desk, record.external_id)
-        if known is None and record.external_id in self.closed:
+        past = None if known is not None else await self._past(record.external_id)
+        known = self.kit.site.case_of(self.desk, record.external_id)
+        if known is None and past is not None:
             return Taken.KNOWN, Change()
         if known is not None and known.version == record.version:
             return Taken.KNOWN, Change()
@@ -153,23 +153,26 @@ class Intake:
         older = tuple(dropped(d, "a newer version came", now) for d in known.values())
         return Change(deliveries=(*older, letter), entries=(note,))
 
-    def _is_closed_or_open(self, external_id: str) -> bool | None:
-        if self.kit.site.case_of(self.desk, external_id) is not None:
-            return False
-        return True if external_id in self.closed else None
-
-    async def _look_up(self, external_id: str) -> None:
-        """Ask the whole history whether the case was closed earlier.
+    async def _past(self, external_id: str) -> PastCase | None:
+        """The case that this record had, also if retention has moved it away since.
 
         A row whose case isn't open any more is closed, whatever it says: the history shows what is
         durable, and the closing may be on its way to the disk.
         """
-        query = Find(where={"desk": self.desk, "external_id": external_id}, limit=1)
-        found = await self.kit.journal.find(Case, query)
-        if found.rows and self.kit.site.case_of(self.desk, external_id) is None:
-            self.closed[external_id] = None
+        if external_id in self.closed:
+            return self.closed[external_id]
+        key = {"desk": self.desk, "external_id": external_id}
+        query = Find(where=key, limit=1, newest_first=True)
+        cases = (await self.kit.journal.find(Case, query)).rows
+        if cases and cases[0].state is not CaseState.CLOSED:
+            return PastCase.of(cases[0])
+        moved = () if cases else (await self.kit.journal.find(PastCase, query)).rows
+        for past in (*map(PastCase.of, cases), *moved):
+            self.closed[external_id] = past
             while len(self.closed) > REMEMBERED:
                 self.closed.popitem(last=False)
+            return past
+        return None
 
     def _bad_record(self, record: DeskRecord, error: BadInput) -> Change:
         raw = json.dumps(record.raw, ensure_ascii=False, sort_keys=True, default=str)

@@ -5,24 +5,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Generic, Protocol, TypeVar
 
-from dragoman.domain.case import Case
+from dragoman.domain.case import Case, PastCase
 from dragoman.domain.change import Change, Entry
 from dragoman.domain.delivery import Delivery
 from dragoman.domain.order import Assignment
 from dragoman.domain.robot import Robot
 from dragoman.domain.site import Site
 
-Row = Case | Assignment | Delivery | Entry | Robot
-RowT = TypeVar("RowT", Case, Assignment, Delivery, Entry, Robot)
+Row = Case | PastCase | Assignment | Delivery | Entry | Robot
+RowT = TypeVar("RowT", Case, PastCase, Assignment, Delivery, Entry, Robot)
 
 COLUMNS: Final[Mapping[type, frozenset[str]]] = {
     Case: frozenset({"id", "desk", "external_id", "number", "state", "kind"}),
+    PastCase: frozenset({"desk", "external_id", "case_id"}),
     Assignment: frozenset({"order_id", "case_id", "robot_id", "state", "desk", "external_id"}),
     Delivery: frozenset({"id", "target", "lane", "case_id", "order_id", "state"}),
     Entry: frozenset({"seq", "action", "case_id", "order_id", "robot_id", "desk"}),
     Robot: frozenset({"id", "fleet", "bound"}),
 }
-"""What `Find.where` may name, by type of row. An assignment knows its case's identity too."""
+"""What `Find.where` may name, by type of row. An assignment knows its case's identity too.
+
+A PastCase is there once retention has moved its case away, and only then.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +35,7 @@ class Find:
 
     where: column → wanted value, or several wanted values; see COLUMNS.
     after: the `next` of the page before, "" for the first. newest_first: by creation.
-    since: only rows created then or later (a robot has no such time: Permanent).
+    since: only rows created then or later (a robot and a past case have no such time: Permanent).
     """
 
     where: Mapping[str, str | Sequence[str]] = field(default_factory=dict)

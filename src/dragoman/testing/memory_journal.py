@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from dragoman.domain.case import Case, CaseState
+from dragoman.domain.case import Case, CaseState, PastCase
 from dragoman.domain.change import Change, Entry
 from dragoman.domain.delivery import SETTLED, Delivery, DeliveryState
 from dragoman.domain.errors import JournalUnavailable, Permanent
@@ -153,8 +153,9 @@ class MemoryJournal:
                 field=min(unknown),
                 mend=f"use one of {', '.join(sorted(COLUMNS[row]))}",
             )
-        if query.since is not None and row is Robot:
-            raise Permanent("a robot has no time of creation", field="since", mend="leave it out")
+        if query.since is not None and row not in _CREATED:
+            text = f"a {row.__name__} has no time of creation"
+            raise Permanent(text, field="since", mend="leave it out")
         if query.after and not query.after.isdecimal():
             raise Permanent("not a page's `next`", field="after", value=query.after)
         rows = list(enumerate(_of(row, self.store, lambda _: True), 1))
@@ -225,6 +226,8 @@ class MemoryJournal:
 def _id(row: Row) -> str:
     if isinstance(row, Entry):
         return str(row.seq)
+    if isinstance(row, PastCase):
+        return row.case_id
     return row.order_id if isinstance(row, Assignment) else row.id
 
 

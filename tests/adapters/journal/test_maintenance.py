@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.domain.case import Case, CaseState
+from dragoman.domain.case import Case, CaseState, PastCase
 from dragoman.domain.change import Change, Entry
 from dragoman.domain.delivery import Delivery, DeliveryState
 from dragoman.domain.errors import NeedsHuman
@@ -219,6 +219,9 @@ async def test_retention_moves_old_cases_and_the_sums_still_add_up(
     stored = {d.id for d in (await journal.find(Delivery, Find())).rows}
     assert {"d-000900", "d-000902", "d-000010"} <= stored
     assert len((await journal.find(Entry, Find())).rows) == 6, "the audit stays"
+    past = (await journal.find(PastCase, Find())).rows
+    assert [one.case_id for one in past] == ["case-000000", "case-000002", "case-000003"]
+    assert past[0] == PastCase.of(replace(case(0), state=CaseState.CLOSED))
 
     rows = list(read_archive(to))
     gone = {body["id"] for kind, body in rows if kind == "delivery"}

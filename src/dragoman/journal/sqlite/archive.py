@@ -41,6 +41,7 @@ def archive_chunk(
         deliveries = of_cases + _ids(connection, "lone_deliveries", iso(before), limit)
         if cases or deliveries:
             _append(to, rows(connection, ARCHIVE["bodies"], (_json(cases), _json(deliveries))))
+            connection.execute(ARCHIVE["remember_cases"], (_json(cases),))
             connection.execute(ARCHIVE["count_archived"], (_json(deliveries),))
             connection.execute(ARCHIVE["delete_deliveries"], (_json(deliveries),))
             connection.execute(ARCHIVE["delete_assignments"], (_json(cases),))

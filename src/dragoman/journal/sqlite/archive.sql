@@ -29,6 +29,16 @@ SELECT 'assignment', body FROM assignments WHERE case_id IN (SELECT value FROM j
 UNION ALL
 SELECT 'delivery', body FROM deliveries WHERE id IN (SELECT value FROM json_each(?2));
 
+-- name: remember_cases
+INSERT INTO past_cases (desk, external_id, case_id, body)
+SELECT desk, external_id, id,
+       json_object('desk', desk, 'external_id', external_id, 'case_id', id, 'number', number,
+                   'outcome', json_extract(body, '$.outcome'),
+                   'version', json_extract(body, '$.version'),
+                   'desk_updated_at', json_extract(body, '$.desk_updated_at'))
+FROM cases WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY n
+ON CONFLICT (desk, external_id) DO UPDATE SET case_id = excluded.case_id, body = excluded.body;
+
 -- name: count_archived
 UPDATE targets SET
     archived_delivered = archived_delivered

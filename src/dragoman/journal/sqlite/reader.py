@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from dragoman.domain.case import Case
+from dragoman.domain.case import Case, PastCase
 from dragoman.domain.change import Entry
 from dragoman.domain.delivery import Delivery
 from dragoman.domain.errors import Permanent
@@ -24,6 +24,7 @@ R = TypeVar("R")
 
 _TABLES: Final[dict[type, tuple[str, str, str]]] = {
     Case: ("cases", "n", "received_at"),
+    PastCase: ("past_cases", "n", ""),
     Assignment: ("assignments", "n", "assigned_at"),
     Delivery: ("deliveries", "n", "created_at"),
     Entry: ("entries", "seq", "at"),
@@ -51,7 +52,7 @@ def question(row: type, query: Find) -> tuple[str, list[Any]]:
         parameters += values
     if query.since is not None:
         if not created:
-            raise Permanent("a robot has no time of creation", field="since", mend="leave it out")
+            raise Permanent(f"{table} have no time of creation", field="since", mend="leave it out")
         terms.append(f"{created} >= ?")
         parameters.append(iso(query.since))
     if query.after:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from dragoman.domain.case import Case
+from dragoman.domain.case import Case, PastCase
 from dragoman.domain.change import Change, Entry
 from dragoman.domain.delivery import Delivery
 from dragoman.domain.errors import NeedsHuman, Permanent
@@ -114,7 +114,7 @@ def _newest(reports: Sequence[RobotReport], site: Site) -> Iterator[RobotReport]
 
 _decoders: Final[dict[type, msgspec.json.Decoder[Any]]] = {
     kind: msgspec.json.Decoder(kind)
-    for kind in (Case, Assignment, Delivery, Entry, Robot, RobotReport, Fault)
+    for kind in (Case, PastCase, Assignment, Delivery, Entry, Robot, RobotReport, Fault)
 }
 
 
