@@ -64,7 +64,7 @@ class HttpAnswer:
         """The decoded body. Raises NotJson (a page of HTML, half an answer)."""
         try:
             return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             kind = self.headers.get("content-type", "no content type").partition(";")[0]
             raise NotJson(
                 f"{self.where} answered HTTP {self.status} with {len(self.body)} bytes of "
