@@ -121,6 +121,21 @@ async def test_a_walk_goes_on_after_its_page_token_has_expired(
     assert told + reader.reported == numbers
 
 
+async def test_a_restart_in_the_middle_of_a_walk_misses_nothing(
+    reader: Reader, witness: JiraWitness
+) -> None:
+    numbers = [await witness.open(f"case {index}") for index in range(35)]
+    page = await reader.desk.changes(reader.cursor, 7)
+    page = await reader.desk.changes(page.cursor, 7)
+    assert page.more
+    for number in numbers[:3]:
+        await witness.edit(number, "changed while it was down")
+    restarted = Reader(witness.connect(), cursor=page.cursor)
+    await restarted.poll()
+    await restarted.desk.close()
+    assert sorted(restarted.reported) == numbers
+
+
 async def test_a_moved_or_deleted_issue_is_not_reported(
     reader: Reader, witness: JiraWitness
 ) -> None:
@@ -236,7 +251,7 @@ async def test_every_kind_of_field_is_written_and_read_back(
         "customfield_10051": "executing",
         "customfield_10052": "rich",
         "customfield_10053": "81.5",
-        "customfield_10055": "2026-03-01T12:00:00+00:00",
+        "customfield_10055": "2026-03-01T12:00:00Z",
         "labels": "robots, night",
         "priority": "High",
         "assignee": witness.emulated.gateway.account_id,
@@ -263,6 +278,8 @@ async def test_every_kind_of_field_is_written_and_read_back(
         ({"customfield_10051": "flying"}, "allowed are queued, assigned, executing, done"),
         ({"priority": "Urgent"}, "allowed are Highest, High, Medium, Low, Lowest"),
         ({"customfield_10053": "many"}, "no number"),
+        ({"customfield_10055": "tomorrow"}, "no time"),
+        ({"duedate": "2026-02-30"}, "no date"),
         ({"summary": "a\nb"}, "newline"),
         ({"status": "Resolved", "resolution": "Magic"}, "allowed are|resolution selected"),
     ],

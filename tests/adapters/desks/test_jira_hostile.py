@@ -37,14 +37,17 @@ async def reader(witness: JiraWitness) -> AsyncIterator[Reader]:
     await reader.desk.close()
 
 
-async def until_read(reader: Reader, patience: int = 20) -> None:
-    """Poll as a gateway does: again after a passing failure, and after a person has helped."""
-    for _ in range(patience):
+async def until_read(reader: Reader, witness: JiraWitness) -> None:
+    """Poll as a gateway does: again when it may, and after a person has helped."""
+    for _ in range(20):
         try:
             await reader.poll()
-        except (RetryLater, NeedsHuman):
+        except RetryLater as error:
+            await witness.later(error.delay_s or 0)
+        except NeedsHuman:
             continue
-        return
+        else:
+            return
     pytest.fail("it never came through")
 
 
@@ -57,7 +60,7 @@ async def test_trouble_in_the_middle_of_a_walk_loses_and_doubles_nothing(
     for _ in range(3):
         faults.plan(Fault(), times=3, method=READ)
         faults.plan(Fault(status=status, headers={"Retry-After": "1"}), times=2, method=READ)
-    await until_read(reader)
+    await until_read(reader, witness)
     assert sorted(reader.reported) == numbers  # one that failed alone comes behind the others
     assert not reader.unreadable
     assert faults.left == 0
@@ -68,6 +71,7 @@ async def test_trouble_in_the_middle_of_a_walk_loses_and_doubles_nothing(
     [
         "<html><body>Please log in</body></html>",
         '{"issues":[{"id":"100',
+        "[" * 100_000,
         "[]",
         "null",
         '{"issues":null}',
@@ -84,7 +88,7 @@ async def test_an_answer_that_is_none_is_tried_again(
     with pytest.raises(RetryLater) as told:
         await reader.poll()
     assert "<" not in str(told.value)
-    await until_read(reader)
+    await until_read(reader, witness)
     assert reader.reported == [number]
 
 
@@ -182,6 +186,20 @@ async def test_doubled_rows_are_reported_once(reader: Reader, witness: JiraWitne
     )
     await reader.poll()
     assert reader.reported == [number]
+
+
+async def test_rows_that_are_no_issues_are_told_once_and_hide_no_other(
+    reader: Reader, witness: JiraWitness
+) -> None:
+    number = await witness.open("good")
+    good = f'{{"id":"{number}","fields":{{"updated":"2999-01-01T00:00:00.000+0000"}}}}'
+    rows = ["null", "7", '{"id":null}', '{"id":"a/☃"}', '{"id":"3"}', good]
+    fault = Fault(status=200, body=f'{{"issues":[{",".join(rows)}]}}')
+    for _ in range(2):
+        witness.emulated.faults.plan(fault, path="/search/jql")
+        await reader.poll()
+    assert reader.reported == [number]
+    assert sorted(raw for raw, _ in reader.unreadable) == sorted(rows[:-1])
 
 
 async def test_one_issue_that_always_fails_hides_no_other(

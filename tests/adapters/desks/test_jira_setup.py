@@ -1,6 +1,8 @@
 """How the Jira adapter is set up: accounts and rights, conditions, settings, webhook bodies."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from dragoman.domain.errors import BadInput, NeedsHuman
 from dragoman.ports.desk import DeskWrite
 from dragoman.testing.conformance.desk_witness import Reader
 from dragoman.testing.jira import EmulatedJira
+from dragoman.testing.tls import TestAuthority
 from tests.adapters.desks.jira_witness import JiraWitness
 from tests.adapters.desks.witnesses import ShiftingClock
 
@@ -36,6 +39,24 @@ async def test_a_stranger_s_answers_count_for_nothing(witness: JiraWitness) -> N
             await call
         assert told.value.field == "auth"
     await desk.close()
+
+
+async def test_a_site_behind_an_authority_of_one_s_own(tmp_path: Path) -> None:
+    authority = TestAuthority(tmp_path, datetime.now(UTC))
+    site = EmulatedJira()
+    await site.start(tls=authority.issue().context())
+    witness = JiraWitness(site, ShiftingClock())
+    number = await witness.open("over TLS")
+    for bundle, trusted in ((authority.bundle, True), (None, False)):
+        witness.options = {"tls": {"ca_file": bundle}}
+        desk = witness.connect()
+        if trusted:
+            assert (await desk.read(number)).external_id == number
+        else:
+            with pytest.raises(NeedsHuman, match="isn't trusted"):
+                await desk.read(number)
+        await desk.close()
+    await site.stop()
 
 
 async def test_oauth_client_credentials(witness: JiraWitness) -> None:

@@ -8,8 +8,10 @@ Source: Jira Cloud REST API, "Get fields" and the JSON shapes of field types.
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from dragoman.desks.jira.adf import document
+from dragoman.desks.jira.fields import moment
 from dragoman.desks.jira.rest import Rest
 from dragoman.domain.errors import Permanent
 
@@ -102,6 +104,8 @@ def _one(field: FieldType, kind: str, value: str) -> object:
             raise Permanent(
                 "this is no number", field=field.id, value=value, mend="write digits and a point"
             ) from None
+    if kind in ("date", "datetime"):
+        return _time(field, kind, value)
     if kind in _BY_VALUE:
         return {"value": value}
     if kind in _BY_NAME:
@@ -109,3 +113,16 @@ def _one(field: FieldType, kind: str, value: str) -> object:
     if kind in _BY_KEY:
         return {"key": value}
     return {"accountId": value} if kind == "user" else value
+
+
+def _time(field: FieldType, kind: str, value: str) -> str:
+    """A day, or a time as Jira wants it: milliseconds, and an offset without a colon."""
+    try:
+        if kind == "date":
+            return datetime.fromisoformat(value).date().isoformat()
+        found = moment(value, field.id)
+    except ValueError:
+        raise Permanent(
+            "this is no date", field=field.id, value=value, mend="write it like 2026-01-31"
+        ) from None
+    return f"{found:%Y-%m-%dT%H:%M:%S}.{found.microsecond // 1000:03}+0000"

@@ -4,6 +4,7 @@ Called by `routes` with what came over HTTP, and by `desk` for the site's own pe
 changes nothing, and names each field with Jira's words for it.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from dragoman.testing.jira.documents import from_text, problem
 from dragoman.testing.jira.schema import OFF_SCREEN, TRANSITIONS, Field, Kind, Transition, User
 from dragoman.testing.jira.store import Comment, Issue, Store
-from dragoman.testing.jira.wire import Refused
+from dragoman.testing.jira.wire import Refused, stamp
 
 _LONGEST = 32_767
 _OFF_SCREEN = "Field '{}' cannot be set. It is not on the appropriate screen, or unknown."
@@ -212,14 +213,15 @@ def _number(field: Field, value: object) -> float:
 
 def _date(field: Field, value: object) -> str:
     try:
-        if field.kind is Kind.DATE:
-            return date.fromisoformat(str(value)).isoformat()
-        found = datetime.fromisoformat(str(value))
+        return date.fromisoformat(str(value)).isoformat()
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise _wrong(field, f"Error parsing date string: {value}")
-    return found.isoformat()
+        raise _wrong(field, f"Error parsing date string: {value}") from None
+
+
+def _datetime(field: Field, value: object) -> str:
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}", str(value)):
+        raise _wrong(field, f"Error parsing time: {value}, expected yyyy-MM-dd'T'HH:mm:ss.SSSZ")
+    return stamp(datetime.fromisoformat(str(value)))
 
 
 def _option(field: Field, value: object) -> str:
@@ -249,7 +251,7 @@ _READ: Mapping[Kind, Callable[[Field, object], object]] = {
     Kind.NUMBER: _number,
     Kind.LABELS: _labels,
     Kind.DATE: _date,
-    Kind.DATETIME: _date,
+    Kind.DATETIME: _datetime,
     Kind.OPTION: _option,
     Kind.NAMED: _named,
 }
