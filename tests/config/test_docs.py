@@ -45,6 +45,7 @@ ADAPTERS: list[tuple[plugins.Group, str]] = [
     ("desks", "servicenow"),
     ("desks", "rt"),
     ("desks", "jira"),
+    ("desks", "rest"),
     ("desks", "salesforce"),
     ("desks", "maximo"),
     ("fleets", "vda5050"),

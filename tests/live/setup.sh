@@ -1,6 +1,6 @@
 #!/bin/bash
-# Install the real counterparts of `make live`: Request Tracker 5, mosquitto and the VDA 5050
-# vehicle program. Run as root on Debian 12. Safe to run again; it does only what is missing.
+# Install the real counterparts of `make live`: Request Tracker 5, Roundup, mosquitto and the
+# VDA 5050 vehicle program. Run as root on Debian 12. Safe to run again; it does only what is missing.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 export DEBIAN_FRONTEND=noninteractive
@@ -47,5 +47,19 @@ if [[ ! -f "$stamp" || "$(cat "$stamp")" != "$lock_sum" ]]; then
   echo "$lock_sum" >"$stamp"
 fi
 
+# Roundup runs as another user than root, who must be able to read its Python: the system's one.
+roundup="$here/roundup"
+stamp="$roundup/.venv/.installed-from"
+lock_sum="$(sha256sum "$roundup/requirements.txt" | cut -d' ' -f1)"
+if [[ ! -f "$stamp" || "$(cat "$stamp")" != "$lock_sum" ]]; then
+  python=/usr/bin/python3
+  [[ -x $python ]] || python=python3
+  "$python" -m venv --clear "$roundup/.venv"
+  "$roundup/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+    --no-deps --require-hashes -r "$roundup/requirements.txt"
+  echo "$lock_sum" >"$stamp"
+fi
+
 dpkg-query -W -f='${Package} ${Version}\n' mosquitto request-tracker5
+"$roundup/.venv/bin/python" -c 'import roundup; print("roundup", roundup.__version__)'
 node -p '"vda-5050-lib " + require(process.argv[1]).version' "$vehicle/node_modules/vda-5050-lib/package.json"

@@ -17,6 +17,7 @@ from dragoman.cli import (
     check,
     deliveries,
     demo,
+    desk,
     init,
     journal,
     robots,
@@ -29,7 +30,7 @@ from dragoman.cli.state import State
 from dragoman.config.problems import ConfigInvalid
 from dragoman.domain.errors import DragomanError
 
-COMMANDS = (init, check, up, demo, cases, robots, deliveries, trace, journal, version)
+COMMANDS = (init, check, desk, up, demo, cases, robots, deliveries, trace, journal, version)
 
 
 def build() -> typer.Typer:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,4 +81,27 @@ class Desk(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class Rehearsal(Protocol):
+    """What an adapter may offer beside `Desk`: a look at what a write would do. Writes nothing.
+
+    Used by `dragoman desk try`.
+    """
+
+    async def sample(self, limit: int) -> Sequence[DeskRecord]:
+        """A few records as they are now, recent ones if the desk can tell."""
+        ...
+
+    async def planned(self, external_id: str, write: DeskWrite) -> Sequence[Mapping[str, Any]]:
+        """The requests of a write, without what is secret; of a creation for external_id "".
+
+        Each is `{"method", "url", "headers", "body"}`. Raises as the write would before it sends.
+        """
+        ...
+
+    def lacking(self, record: DeskRecord, write: DeskWrite) -> Sequence[str]:
+        """What of the write could not be checked afterwards, a sentence each."""
         ...

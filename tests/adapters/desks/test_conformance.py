@@ -1,4 +1,4 @@
-"""The Desk suite on every desk that runs here: both emulated ones and the one in memory."""
+"""The Desk suite on every desk that runs here: the emulated ones and the one in memory."""
 
 from collections.abc import AsyncIterator
 
@@ -8,11 +8,13 @@ from dragoman.testing.conformance.desk import DeskConformance, DeskWrites
 from dragoman.testing.conformance.desk_witness import DeskWitness
 from dragoman.testing.jira import EmulatedJira
 from dragoman.testing.maximo import EmulatedMaximo
+from dragoman.testing.rest import EmulatedHelpdesk, EmulatedRedmine
 from dragoman.testing.rt import EmulatedRequestTracker
 from dragoman.testing.salesforce import EmulatedSalesforce
 from dragoman.testing.servicenow import ServiceNowDesk
 from tests.adapters.desks.jira_witness import JiraWitness
 from tests.adapters.desks.maximo_witness import MaximoWitness
+from tests.adapters.desks.rest_witness import HelpdeskWitness, RedmineWitness
 from tests.adapters.desks.salesforce_witness import SalesforceWitness
 from tests.adapters.desks.witnesses import (
     MemoryWitness,
@@ -46,14 +48,6 @@ class TestRequestTracker(DeskConformance):
             yield RtWitness(emulated, clock)
 
 
-class TestSalesforce(DeskConformance):
-    @pytest.fixture
-    async def witness(self) -> AsyncIterator[DeskWitness]:
-        clock = ShiftingClock()
-        async with EmulatedSalesforce(now=clock.now) as emulated:
-            yield SalesforceWitness(emulated, clock)
-
-
 class TestMaximo(DeskConformance):
     @pytest.fixture
     async def witness(self) -> AsyncIterator[DeskWitness]:
@@ -68,6 +62,32 @@ class TestMaximoServiceRequest(DeskWrites):
         clock = ShiftingClock()
         async with EmulatedMaximo(now=clock.now) as emulated:
             yield MaximoWitness(emulated, clock, "mxapisr")
+
+
+class TestRestAsRedmine(DeskConformance):
+    @pytest.fixture
+    async def witness(self) -> AsyncIterator[DeskWitness]:
+        clock = ShiftingClock()
+        async with EmulatedRedmine(now=clock.now) as emulated:
+            yield RedmineWitness(emulated, clock)
+
+
+class TestRestAsHelpdesk(DeskConformance):
+    can_spoil = False  # lists hold whole tickets: see test_rest.py for what becomes of such a list
+
+    @pytest.fixture
+    async def witness(self) -> AsyncIterator[DeskWitness]:
+        clock = ShiftingClock()
+        async with EmulatedHelpdesk(now=clock.now) as emulated:
+            yield HelpdeskWitness(emulated, clock)
+
+
+class TestSalesforce(DeskConformance):
+    @pytest.fixture
+    async def witness(self) -> AsyncIterator[DeskWitness]:
+        clock = ShiftingClock()
+        async with EmulatedSalesforce(now=clock.now) as emulated:
+            yield SalesforceWitness(emulated, clock)
 
 
 class TestJira(DeskConformance):

@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
-from dragoman.desks import jira, maximo, rt, salesforce, servicenow
+from dragoman.desks import jira, maximo, rest, rt, salesforce, servicenow
 from dragoman.testing.conformance.desk import DeskConformance
 from tests.adapters.desks import test_conformance
-from tests.live import test_rt_desk
+from tests.live import test_rest_desk, test_rt_desk
 
 DESKS = [
     ("servicenow", servicenow, test_conformance.TestServiceNowIncident),
     ("rt", rt, test_conformance.TestRequestTracker),
+    ("rest", rest, test_conformance.TestRestAsRedmine),
     ("jira", jira, test_conformance.TestJira),
-    ("maximo", maximo, test_conformance.TestMaximo),
     ("salesforce", salesforce, test_conformance.TestSalesforce),
+    ("maximo", maximo, test_conformance.TestMaximo),
 ]
 
 
@@ -58,6 +59,6 @@ def test_webhooks_carry_what_it_says(
 
 
 def test_only_what_runs_on_the_real_product_is_silver() -> None:
-    live = {"rt": test_rt_desk.TestRequestTracker}
+    live = {"rt": test_rt_desk.TestRequestTracker, "rest": test_rest_desk.TestRoundup}
     for name, _, _ in DESKS:
         assert (manifest(name)["adapter"]["quality"] == "bronze") is (name not in live)

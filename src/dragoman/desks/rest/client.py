@@ -1,8 +1,8 @@
 """A desk that is described by its configuration alone, behind the Desk port.
 
 Built by bootstrap.py through `PLUGIN.connect`. It only puts the parts together: changes.py,
-snapshot.py or ids.py polls, writes.py and create.py write, wire.py is the wire. `sample` and
-`planned` are for `dragoman desk try`.
+snapshot.py or ids.py polls, writes.py and create.py write, wire.py is the wire. `sample`,
+`planned` and `lacking` are for `dragoman desk try`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ class RestDesk:
         self._settings = settings
         self._wire = Wire(settings, clock)
         self._poller = _poller(self._wire, settings)
-        fields = Fields(settings.fields)
+        self._fields = fields = Fields(settings.fields)
         self._composer = Composer(settings, fields)
         self._writes = Writes(self._wire, settings, self._composer, fields)
         self._creates = Creates(self._wire, settings, fields, self._writes)
@@ -65,8 +65,18 @@ class RestDesk:
 
     async def planned(self, external_id: str, write: DeskWrite) -> Sequence[Mapping[str, Any]]:
         """See `Rehearsal`."""
+        if not external_id:
+            return [self._wire.shown(call) for call in self._creates.calls(write)]
         record, etag = await self._wire.read(external_id)
         return [self._wire.shown(call) for call in self._composer.calls(record, etag, write)]
+
+    def lacking(self, record: DeskRecord, write: DeskWrite) -> Sequence[str]:
+        """See `Rehearsal`."""
+        return [
+            f"the record has no {name}: say in fields.{name}.path where it is read"
+            for name in dict.fromkeys((*write.fields, *write.expect))
+            if self._fields.is_unread(record.raw, name)
+        ]
 
 
 def _poller(wire: Wire, settings: RestSettings) -> _Poller:

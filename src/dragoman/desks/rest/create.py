@@ -3,7 +3,7 @@
 Used by client.py. An empty key never matches; more than one match needs a human.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -40,12 +40,7 @@ class Creates:
         """See `Desk.create`. The look-up comes first in any case: it is cheap, a double is not."""
         if not write.key:
             raise Permanent("a record can't be created without a key", field="key")
-        create, find = self._create, self._find
-        if create is None or find is None:
-            raise Permanent(
-                "the configuration has no request for this: requests.create",
-                mend="add [desks.NAME.requests.create] and [desks.NAME.requests.find]",
-            )
+        create, find = self._required()
         record = await self._with_key(find, write.key)
         if record is None:
             told = await self._wire.send(await self._call(create, write), "a new record")
@@ -59,7 +54,24 @@ class Creates:
         said = DeskWrite(key=write.key, comment=comment, note=note, retried=True)
         return await self._writes.update(record.external_id, said)
 
-    def rendered(self, create: CreateRequest, write: DeskWrite) -> Call:
+    def calls(self, write: DeskWrite) -> Sequence[Call]:
+        """The requests of a creation, the search before it left out. Raises as `create`."""
+        create, _ = self._required()
+        call = self._rendered(create, write)
+        if create.once is None:
+            return [call]
+        once = create.once.render({"key": write.key})
+        return [once, replace(call, path="/THE-ONE-TIME-ADDRESS")]
+
+    def _required(self) -> tuple[CreateRequest, FindRequest]:
+        if self._create is None or self._find is None:
+            raise Permanent(
+                "the configuration has no request for this: requests.create",
+                mend="add [desks.NAME.requests.create] and [desks.NAME.requests.find]",
+            )
+        return self._create, self._find
+
+    def _rendered(self, create: CreateRequest, write: DeskWrite) -> Call:
         """The request that creates, before a one-time address is put in."""
         values = {"key": write.key, "comment": write.comment, "note": write.note}
         call = create.render(values)
@@ -69,7 +81,7 @@ class Creates:
         return replace(call, body=body)
 
     async def _call(self, create: CreateRequest, write: DeskWrite) -> Call:
-        call = self.rendered(create, write)
+        call = self._rendered(create, write)
         if create.once is None:
             return call
         told = await self._wire.send(create.once.render({"key": write.key}), "a one-time address")

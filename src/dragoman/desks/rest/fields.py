@@ -127,6 +127,10 @@ class Fields:
             return [_text(found[key]) for key in keys if found.get(key) is not None]
         return [_text(found)]
 
+    def is_unread(self, raw: Mapping[str, Any], name: str) -> bool:
+        """Whether a record has no such field, so that a write of it could not be checked."""
+        return self._tables.get(name, _PLAIN).verify and self.values(raw, name) is None
+
     def same(self, wanted: str, raw: Mapping[str, Any], name: str) -> bool:
         """Whether a field has a value, whatever the way it is written."""
         held = self.values(raw, name)

@@ -230,8 +230,12 @@ class RestSettings(HttpTable):
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
-        if re.search(r"[{}]", self.ref.replace("{key}", "", 1)) or "{key}" not in self.ref:
-            raise refused("ref has to hold the key once", 'write ref = "[ref {key}]"')
+        if not re.fullmatch(r"[^{}]*[^{}\w]\{key\}[^{}\w][^{}]*", self.ref):
+            # else the mark of key 1 would be found in that of key 10
+            raise refused(
+                "ref has to hold the key once, between signs that end it",
+                'write ref = "[ref {key}]"',
+            )
         changes, requests = self.changes, self.requests
         if changes.by == "time" and self.record.updated_at is None:
             raise refused(

@@ -145,7 +145,10 @@ class Writes:
         raise AssertionError("the last attempt returns or raises")
 
     async def _already_said(self, record_id: str, texts: Sequence[Said]) -> dict[str, str]:
-        """Marks that stand in the record's comments → the comment's id, "" where none is told."""
+        """Marks that stand in the record's comments → the comment's id, "" where none is told.
+
+        Anywhere in a text, for some desks wrap it in HTML.
+        """
         request = self._comments
         if request is None or not texts:
             return {}
@@ -158,8 +161,8 @@ class Writes:
             values = {"id": record_id, "key": one.key, "mark": one.mark}
             async for page in pages.all(values):
                 for item in page.items:
-                    lines = {line.strip() for line in str(_quiet(text_of, item)).splitlines()}
-                    for mark in marks & lines:
+                    text = str(_quiet(text_of, item))
+                    for mark in (mark for mark in marks if mark in text):
                         found.setdefault(mark, "" if made is None else str(_quiet(made, item)))
         return found
 
