@@ -256,6 +256,7 @@ async def test_a_storm_of_refusals_tells_how_long_to_wait(
         with pytest.raises(RetryLater) as told:
             await reader.poll()
         assert told.value.delay_s == 11
+        await witness.later(12)
     await reader.poll()
     assert reader.reported == [number]
 

@@ -232,7 +232,7 @@ class Store:
             if attribute.required:
                 raise Refused("BMXAA4195E", attribute.name, structure.object)
             return None
-        value = self._typed(attribute, raw)
+        value = _typed(attribute, raw, self.zone)
         bounded = isinstance(value, str) and attribute.kind is not Kind.LONG
         if bounded and len(str(value)) > attribute.length:
             raise Refused("BMXAA4049E", attribute.name, attribute.length)
@@ -245,20 +245,21 @@ class Store:
             raise Refused(code, value)
         return value
 
-    def _typed(self, attribute: Attribute, raw: object) -> object:
-        try:
-            match attribute.kind:
-                case Kind.INTEGER if not isinstance(raw, bool):
-                    return int(str(raw))
-                case Kind.YES_NO:
-                    return {"true": True, "1": True, "false": False, "0": False}[str(raw).lower()]
-                case Kind.TIME if isinstance(raw, str):
-                    found = datetime.fromisoformat(raw)
-                    return found.replace(tzinfo=self.zone) if found.tzinfo is None else found
-                case Kind.UPPER if isinstance(raw, str):
-                    return raw.upper()
-                case Kind.TEXT | Kind.LONG if isinstance(raw, str):
-                    return raw
-        except (ValueError, KeyError):
-            pass
-        raise Refused("BMXAA4198E", attribute.name, raw)
+
+def _typed(attribute: Attribute, raw: object, zone: ZoneInfo) -> object:
+    try:
+        match attribute.kind:
+            case Kind.INTEGER if not isinstance(raw, bool):
+                return int(str(raw))
+            case Kind.YES_NO:
+                return {"true": True, "1": True, "false": False, "0": False}[str(raw).lower()]
+            case Kind.TIME if isinstance(raw, str):
+                found = datetime.fromisoformat(raw)
+                return found.replace(tzinfo=zone) if found.tzinfo is None else found
+            case Kind.UPPER if isinstance(raw, str):
+                return raw.upper()
+            case Kind.TEXT | Kind.LONG if isinstance(raw, str):
+                return raw
+    except (ValueError, KeyError):
+        pass
+    raise Refused("BMXAA4198E", attribute.name, raw)
