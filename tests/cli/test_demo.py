@@ -123,6 +123,30 @@ def test_interrupted(site: Path, number: signal.Signals) -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("more", [[], ["--chaos"]])
+def test_killed(site: Path, more: list[str]) -> None:
+    """SIGKILL can't be handled, so that nobody tells the others; they notice."""
+    running = subprocess.Popen(
+        command("--cases", "500", "--robots", "12", "--keep", str(site), *more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert running.stdout is not None
+    for line in running.stdout:
+        if "All up" in line:
+            break
+    children = psutil.Process(running.pid).children(recursive=True)
+    assert len(children) >= 4, "desk, gateway, robots, broker"
+    running.kill()
+    running.communicate(timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
+    assert not processes_of(site)
+
+
+@pytest.mark.faults
 @pytest.mark.timeout(600)
 def test_chaos(site: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"

@@ -1,7 +1,8 @@
 """The processes of a demo: the gateway, which may be killed, and the robots.
 
 Started by `run`, killed and driven by `chaos`. Each has a session of its own, so that a Ctrl-C in
-the terminal is the demo's to handle; each is ended by its pid, by force at the deadline.
+the terminal is the demo's to handle; each is ended by its pid, by force at the deadline. If the
+demo is killed, their standard input closes, and they end by themselves.
 """
 
 import asyncio
@@ -46,9 +47,9 @@ class Gateway:
         log = self._folder.log("gateway-errors")
         with log.open("ab") as errors:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "dragoman"),
+                *(sys.executable, "-m", "dragoman.testing.bound", "dragoman"),
                 *("--config", str(self._folder.config), "up", "--json"),
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=PIPE,
                 stdout=PIPE,
                 stderr=errors,
                 start_new_session=True,

@@ -45,18 +45,21 @@ class RemoteDesk:
         credentials: Credentials | None = None,
         log: Path | None = None,
     ) -> Self:
-        """Start the process, in a session of its own: a Ctrl-C is its starter's to handle.
+        """Start the process, in a session of its own: a Ctrl-C is its starter's to handle. It ends
+        when its starter is gone.
 
         log: for its stderr. Raises TimeoutError or RuntimeError if it doesn't come up.
         """
         credentials = credentials or Credentials()
-        command = [sys.executable, "-m", "dragoman.testing.servicenow", "--port", str(port)]
+        command = [sys.executable, "-m", "dragoman.testing.bound", "dragoman.testing.servicenow"]
+        command += ["--port", str(port)]
         command += ["--user", credentials.user_name, "--client-id", credentials.client_id]
         command += [item for name in fields for item in ("--field", name)]
         command += ["--report", str(report)] if report is not None else []
         with ExitStack() as stack:
             process = await asyncio.create_subprocess_exec(
                 *command,
+                stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=None if log is None else stack.enter_context(log.open("ab")),
                 start_new_session=True,
