@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from dragoman.domain import events as on
-from dragoman.domain.evidence import read
+from dragoman.domain.evidence import forgetful, read
 from dragoman.domain.order import Action, Assignment, AssignmentState, Order, Place, Stop
+from dragoman.domain.policy import Policy
 from dragoman.domain.robot import ActionReport, RobotError, RobotReport
 from dragoman.testing.fakes.fleet import standing
 from dragoman.testing.robots import (
@@ -201,3 +203,29 @@ def test_a_cancel_that_found_nothing_after_a_restart_does_not_prove_undone() -> 
     event = read(report_of(order_id="", actions=word), None, sent, 0)
     assert isinstance(event, on.Stopped)
     assert event.undone
+
+
+@pytest.mark.parametrize(
+    ("heard_s", "header", "order", "state", "doubted"),
+    [
+        (60, 5, "", "sent", True),
+        (9, 5, "", "sent", False),  # too soon for an order and a restart
+        (60, 601, "", "sent", False),  # a counter that started anew could not be so high
+        (60, 5, "o1", "sent", False),
+        (60, 5, "", "accepted", False),  # dealt with as an order that was taken
+    ],
+)
+def test_a_robot_first_heard_long_after_its_order_may_have_forgotten_it(
+    heard_s: float, header: int, order: str, state: str, doubted: bool
+) -> None:
+    at = START + timedelta(seconds=heard_s)
+    report = report_of(order_id=order, header_id=header, received_at=at)
+    attempt = SENT if state == "sent" else EXECUTING
+    assert forgetful(report, None, attempt, Policy()) is doubted
+
+
+def test_a_state_of_the_journal_shortens_the_time_in_which_a_robot_was_not_heard() -> None:
+    at = START + timedelta(seconds=60)
+    report = report_of(order_id="", received_at=at)
+    kept = replace(report, received_at=at - timedelta(seconds=9))
+    assert not forgetful(report, kept, SENT, Policy())

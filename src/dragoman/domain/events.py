@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from dragoman.domain.case import CaseDraft
 from dragoman.domain.order import Order
+from dragoman.domain.robot import RobotReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,12 +141,17 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayStarted:
-    """The gateway was away, so that nobody could be heard or told anything."""
+    """The gateway was away, so that nobody could be heard or told anything.
+
+    heard: the last state in the journal of the robot that is bound to the case.
+    """
+
+    heard: RobotReport | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unheard:
-    """The robot is first heard since the gateway's start, and doesn't show the order."""
+    """The robot is first heard so long after the order that it may have done and forgotten it."""
 
     order_id: str
 

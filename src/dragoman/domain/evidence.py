@@ -18,6 +18,8 @@ vehicle says it of instant actions, too.
 """
 WITHOUT_ORDERS = frozenset({"MANUAL", "SERVICE", "TEACHIN"})
 """Operating modes in which a vehicle drops its order (6.10.5)."""
+STATES_PER_S = 10.0
+"""More states than this no vehicle sends for long; they may come 30 s apart (6.10)."""
 
 
 def read(
@@ -39,14 +41,35 @@ def read(
     return _without(report, before, attempt, forgetful=attempt.doubtful or boots != attempt.boots)
 
 
-def forgettable(attempt: Assignment, now: datetime, policy: Policy) -> bool:
-    """Whether a robot that nobody heard until now could have done the order and forgotten it.
+def forgettable(
+    attempt: Assignment, kept: RobotReport | None, now: datetime, policy: Policy
+) -> bool:
+    """Whether a robot that nobody heard lately could have done the order and forgotten it.
 
-    The age of the order counts and not the gateway's outage: the robot may have been unheard
-    before that, too.
+    kept: its last state in the journal. The time since that state, or since the order, counts and
+    not the gateway's outage: the robot may have been unheard before that, too.
     """
     known = attempt.accepted_at is not None or attempt.doubtful
-    return not known and now - attempt.assigned_at >= timedelta(seconds=policy.boot_least)
+    return not known and now - _unheard_since(attempt, kept) >= timedelta(seconds=policy.boot_least)
+
+
+def forgetful(
+    report: RobotReport, kept: RobotReport | None, attempt: Assignment, policy: Policy
+) -> bool:
+    """Whether the first state since a start leaves it open that the robot did the order and forgot.
+
+    Not if its header is too high for a counter that started anew since it was heard last.
+    """
+    if report.order_id == attempt.order_id:
+        return False
+    unheard_s = (report.received_at - _unheard_since(attempt, kept)).total_seconds()
+    counted_on = report.header_id > STATES_PER_S * unheard_s
+    return not counted_on and forgettable(attempt, kept, report.received_at, policy)
+
+
+def _unheard_since(attempt: Assignment, kept: RobotReport | None) -> datetime:
+    """Since when nothing is known of the robot: a state after the order would have told of it."""
+    return attempt.assigned_at if kept is None else max(attempt.assigned_at, kept.received_at)
 
 
 def _holding(

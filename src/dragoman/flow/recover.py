@@ -45,7 +45,9 @@ def started(kit: Kit, version: str) -> Change:
         )
     )
     for case in site.cases.values():
-        kit.add(draft, case.id, GatewayStarted())
+        attempt = site.assignments.get(case.order_id)
+        heard = None if attempt is None else site.reports.get(attempt.robot_id)
+        kit.add(draft, case.id, GatewayStarted(heard=heard))
     for robot in site.robots.values():
         try:
             draft.ask(robot.id, draft.now + timedelta(minutes=1))

@@ -11,7 +11,7 @@ from datetime import timedelta
 from dragoman.domain.change import Change, Entry, merged
 from dragoman.domain.errors import Permanent
 from dragoman.domain.events import Event, Unheard
-from dragoman.domain.evidence import forgettable, read
+from dragoman.domain.evidence import forgetful, read
 from dragoman.domain.outbox import Draft
 from dragoman.domain.robot import (
     BadMessage,
@@ -161,8 +161,7 @@ class Track:
             return
         kept = self.kit.site.reports.get(robot.id)
         news: list[Event] = []
-        unheard = before is None and report.order_id != attempt.order_id
-        if unheard and forgettable(attempt, draft.now, self.kit.policy):
+        if before is None and forgetful(report, kept, attempt, self.kit.policy):
             news.append(Unheard(order_id=attempt.order_id))
             attempt = replace(attempt, doubtful=True)
         event = read(report, before, attempt, draft.robot(robot.id).boots, kept)

@@ -58,9 +58,9 @@ def advance(job: Job, event: on.Event, now: datetime, policy: Policy) -> Step:  
         case on.Due():
             return deadline.due(job, event, now, policy)
         case on.GatewayStarted():
-            return start.gateway_started(job, now, policy)
+            return start.gateway_started(job, event, now, policy)
         case on.Unheard():
-            return start.unheard(job, event, now, policy)
+            return start.unheard(job, event, now)
         case on.Unplaceable():
             return people.unplaceable(job, event, now, policy)
         case on.Hold():

@@ -7,9 +7,10 @@ given to any. So a deadline that passed meanwhile, or is about to, says nothing 
   progress (domain/evidence.py); if it got nothing done, its time was up all the same.
 - An order that may not have arrived goes out once more, but only if it is as young as those that
   are repeated without a start: a robot that did it, and restarted since, would do it again.
-- An order that is older, and that no robot has shown, may have been done and forgotten unheard: a
-  restart is seen by a header that starts anew, and by now it may have counted on past the last one
-  journalled. So only a cancelOrder that FINISHED, or a person, gives the case to another robot.
+- An order that no robot has shown for `policy.boot_least` may have been done and forgotten unheard:
+  a restart is seen by a header that starts anew, and by now it may have counted on past the last
+  one journalled. It isn't sent again, and unless the robot's first state proves that it did not
+  restart, only a cancelOrder that FINISHED, or a person, gives the case to another robot.
 - A robot that is being stopped is asked anew, for as long as `policy.stop_within`.
 - A case that waits for a robot waits anew, since only the gateway could have given it one.
 - A person is reminded after the grace, when what the outage held back has been told.
@@ -23,59 +24,47 @@ from dragoman.domain.case import CaseState
 from dragoman.domain.effects import Effect, PublishCancel, PublishOrder, Withdraw
 from dragoman.domain.evidence import forgettable
 from dragoman.domain.lifecycle.step import Job, Note, Step, after, entry, nothing
-from dragoman.domain.order import Assignment, AssignmentState
+from dragoman.domain.order import Assignment
 from dragoman.domain.policy import Policy
 
 
-def gateway_started(job: Job, now: datetime, policy: Policy) -> Step:
-    """Doubt an order of which nobody heard; move a deadline that passes before robots could be."""
-    doubt = _doubted(job, now, policy)
-    moved = _moved(doubt.job, now, policy)
-    return Step(
-        job=moved.job,
-        entries=(*doubt.entries, *moved.entries),
-        effects=(*doubt.effects, *moved.effects),
-    )
+def gateway_started(job: Job, event: on.GatewayStarted, now: datetime, policy: Policy) -> Step:
+    """Move a deadline that passes before robots could be heard; never to an earlier time."""
+    case, attempt = job.case, job.assignment
+    heard = after(now, _grace(job, policy))
+    if case.due_at is None or case.state is CaseState.RECEIVED:
+        return nothing(job)
+    old = attempt is not None and forgettable(attempt, event.heard, now, policy)
+    if old and attempt is not None and case.state in {CaseState.ASSIGNED, CaseState.ORDERED}:
+        gone = Withdraw(
+            robot_id=attempt.robot_id, order_id=attempt.order_id, reason="too old to be sent again"
+        )
+        return _moved(job, max(heard, case.due_at), now, (gone,))
+    if case.due_at >= heard:
+        return nothing(job)
+    if case.state is CaseState.STOPPING and attempt is not None:
+        return _stop_anew(job, attempt, now, policy)
+    if case.state is CaseState.QUEUED:
+        return _moved(job, max(case.due_at, after(now, policy.assign_within)), now)
+    until = after(case.since, policy.accept_within)
+    if case.state is CaseState.ORDERED and attempt is not None and now < until:
+        return _moved(job, heard, now, (PublishOrder(order=attempt.order, not_after=until),))
+    return _moved(job, heard, now)
 
 
-def unheard(job: Job, event: on.Unheard, now: datetime, policy: Policy) -> Step:
-    """A robot that is heard so late after the order that it may have done and forgotten it."""
+def unheard(job: Job, event: on.Unheard, now: datetime) -> Step:
+    """A robot that is heard so late after its order that it may have done and forgotten it."""
     attempt = job.live(event.order_id)
-    return nothing(job) if attempt is None else _doubted(job, now, policy)
-
-
-def _doubted(job: Job, now: datetime, policy: Policy) -> Step:
-    """The order becomes doubtful if its robot could have done it unheard; else nothing happens."""
-    attempt = None if job.assignment is None else job.live(job.assignment.order_id)
-    if attempt is None or not forgettable(attempt, now, policy):
+    if attempt is None:
         return nothing(job)
     doubtful = replace(job, assignment=replace(attempt, doubtful=True))
     text = f"Robot {attempt.robot_id} may have done the order unheard, and forgotten it."
     note = Note(action="order.doubtful", text=text)
-    effects: tuple[Effect, ...] = ()
-    if attempt.state in {AssignmentState.PLANNED, AssignmentState.SENT}:
-        gone = Withdraw(robot_id=attempt.robot_id, order_id=attempt.order_id, reason=text)
-        effects = (gone,)
-    return Step(job=doubtful, entries=(entry(doubtful, note, now),), effects=effects)
+    return Step(job=doubtful, entries=(entry(doubtful, note, now),))
 
 
-def _moved(job: Job, now: datetime, policy: Policy) -> Step:
-    """Move a deadline that passes before robots could be heard; never to an earlier time."""
-    case, attempt = job.case, job.assignment
-    heard = after(now, _grace(job, policy))
-    if case.due_at is None or case.due_at >= heard or case.state is CaseState.RECEIVED:
-        return nothing(job)
-    if case.state is CaseState.STOPPING and attempt is not None:
-        return _stop_anew(job, attempt, now, policy)
-    due_at = heard
-    effects: tuple[Effect, ...] = ()
-    if case.state is CaseState.QUEUED:
-        due_at = max(case.due_at, after(now, policy.assign_within))
-    if case.state is CaseState.ORDERED and attempt is not None:
-        until = after(case.since, policy.accept_within)
-        young = now < until and not attempt.doubtful
-        effects = (PublishOrder(order=attempt.order, not_after=until),) if young else ()
-    moved = replace(job, case=replace(case, due_at=due_at))
+def _moved(job: Job, due_at: datetime, now: datetime, effects: tuple[Effect, ...] = ()) -> Step:
+    moved = replace(job, case=replace(job.case, due_at=due_at))
     return Step(job=moved, entries=(entry(moved, _note(due_at), now),), effects=effects)
 
 
