@@ -84,7 +84,8 @@ class Case:
     happens then depends on the state alone. excluded: robot id → why not that robot again.
     order_id: the order of the present attempt, or "". attempts counts them all, so that order ids
     never repeat; forgiven: those before a person's release, which no longer count against the
-    limit. trace_id: 32 hex digits (W3C trace context).
+    limit. perhaps_done: a robot did the work, or may have, so that only a person's word has it done
+    again. trace_id: 32 hex digits (W3C trace context).
     """
 
     id: str
@@ -112,6 +113,7 @@ class Case:
     reason: str = ""
     outcome: CaseState | None = None
     reminders: int = 0
+    perhaps_done: bool = False
 
     @property
     def key(self) -> tuple[str, str]:

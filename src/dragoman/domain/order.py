@@ -103,9 +103,11 @@ class Assignment:
     how often the order and its cancelOrder went out. expected_s: how long the mission should take.
     parcel: the message as first composed, so that a repeat has identical bytes. cancel_id: the id
     of our cancelOrder action, once one was made. then: what becomes of the case after STOPPING.
-    repeatable: doing it twice does no harm. boots: the robot's restarts before this order.
-    doubtful: it was uncertain once, so the robot may have done it unheard and forgotten it.
-    repeated: more than one copy may be out, so that the refusal of one says nothing of the others.
+    asked_by: the person or desk that wants the stop, "" if it is the gateway's own. kind, location:
+    the case's when the robot was chosen. repeatable: doing it twice does no harm. boots: the
+    robot's restarts before this order. doubtful: it was uncertain once, or its robot unheard for
+    long, so the robot may have done it and forgotten it. repeated: more than one copy may be out,
+    so that the refusal of one says nothing of the others.
     All times by the gateway's clock.
     """
 
@@ -130,4 +132,7 @@ class Assignment:
     ended_at: datetime | None = None
     cancel_id: str = ""
     then: Then = Then.REQUEUE
+    asked_by: str = ""
+    kind: str = ""
+    location: str = ""
     reason: str = ""

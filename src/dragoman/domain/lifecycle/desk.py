@@ -55,9 +55,14 @@ def edited(job: Job, event: on.Edited, now: datetime, policy: Policy) -> Step:
     attempt = job.assignment
     if attempt is not None and job.live(attempt.order_id) is not None:
         reason = f"edited at the desk: {what}"
-        why = Note(action="case.stopping", text=f"Stopping: {reason}.", data={"reason": reason})
+        why = Note(
+            action="case.stopping",
+            text=f"Stopping: {reason}.",
+            actor=note.actor,
+            data={"reason": reason},
+        )
         step = stop(changed, attempt, Then.REQUEUE, now, policy, why)
-    elif case.state is CaseState.HELD:
+    elif case.state is CaseState.HELD and not case.perhaps_done:
         why = Note(action="case.released", text="Released by an edit at the desk.")
         step = queue(changed, now, policy, why, Told.QUEUED)
     return replace(step, entries=(line, *(e for e in step.entries if e is not line)))

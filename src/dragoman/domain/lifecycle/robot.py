@@ -46,6 +46,8 @@ def chosen(job: Job, event: on.Chosen, now: datetime, policy: Policy) -> Step:
         expected_s=event.expected_s,
         repeatable=event.repeatable,
         boots=event.boots,
+        kind=job.case.kind,
+        location=job.case.location,
     )
     due_at = after(now, policy.publish_within)
     case = enter(job.case, CaseState.ASSIGNED, now, due_at)
@@ -119,7 +121,10 @@ def accepted(job: Job, event: on.Accepted, now: datetime, policy: Policy) -> Ste
 
 
 def _resumed(job: Job, attempt: Assignment, now: datetime, policy: Policy) -> Step:
-    """An uncertain order turns up at its robot: it goes on there, or is stopped if called off."""
+    """An uncertain order turns up at its robot: it goes on there.
+
+    Unless the desk or a person wanted the stop: then they still do.
+    """
     running = replace(
         job,
         case=enter(
@@ -131,9 +136,10 @@ def _resumed(job: Job, attempt: Assignment, now: datetime, policy: Policy) -> St
         assignment=_attempt_accepted(attempt, AssignmentState.EXECUTING, now),
     )
     text = f"Robot {attempt.robot_id} is back and has the order."
-    if attempt.then is Then.CANCEL:
+    if attempt.then is Then.CANCEL or attempt.asked_by:
+        text = f"{text} Stopping it: {attempt.reason}."
         note = Note(action="case.stopping", text=text, data={"reason": attempt.reason})
-        return stop(running, attempt, Then.CANCEL, now, policy, note)
+        return stop(running, attempt, attempt.then, now, policy, note)
     note = Note(action="case.resumed", text=text)
     return Step(
         job=running,
@@ -179,7 +185,10 @@ def progressed(job: Job, event: on.Progressed, now: datetime, policy: Policy) ->
 
 
 def finished(job: Job, event: on.Finished, now: datetime, policy: Policy) -> Step:
-    """The order is done. If it was called off meanwhile, the case stays cancelled."""
+    """The order is done. If it was called off meanwhile, the case stays cancelled.
+
+    If the case is another one by now, at another place, a person decides what is left to do.
+    """
     attempt = job.live(event.order_id)
     if attempt is None:
         return nothing(job)
@@ -188,6 +197,9 @@ def finished(job: Job, event: on.Finished, now: datetime, policy: Policy) -> Ste
         note = Note(action="case.cancelled", text=f"Cancelled: {reason}.", data={"reason": reason})
         step = end(job, CaseState.CANCELLED, Told.CANCELLED, now, policy, note)
         return release_robot(step, attempt, AssignmentState.FINISHED, now)
+    asked = (attempt.kind, attempt.location)
+    if any(asked) and asked != (job.case.kind, job.case.location):
+        return _done_elsewhere(job, attempt, now, policy)
     note = Note(
         action="case.done",
         text=f"Robot {attempt.robot_id} has finished {job.case.number}.",
@@ -196,6 +208,17 @@ def finished(job: Job, event: on.Finished, now: datetime, policy: Policy) -> Ste
     known = replace(job, assignment=_attempt_accepted(attempt, attempt.state, now))
     step = end(known, CaseState.DONE, Told.DONE, now, policy, note)
     return release_robot(step, known.assignment or attempt, AssignmentState.FINISHED, now)
+
+
+def _done_elsewhere(job: Job, attempt: Assignment, now: datetime, policy: Policy) -> Step:
+    """The robot was not stopped in time: it has done what the case asked for before its edit."""
+    case = job.case
+    text = (
+        f"Robot {attempt.robot_id} has done it as it was asked before the edit: "
+        f"{attempt.kind} at {attempt.location!r}, not {case.kind} at {case.location!r}"
+    )
+    step = hold_case(job, now, policy, Note(action="case.held", text=text), perhaps_done=True)
+    return release_robot(step, attempt, AssignmentState.FINISHED, now)
 
 
 def work_failed(job: Job, event: on.WorkFailed, now: datetime, policy: Policy) -> Step:
@@ -326,7 +349,7 @@ def stopped(job: Job, event: on.Stopped, now: datetime, policy: Policy) -> Step:
         case _:  # who releases it has to know whether it may be done a second time
             text = attempt.reason if certain else attempt.reason + doubt
             note = Note(action="case.held", text=text, actor=event.actor, data=data)
-            step = hold_case(job, now, policy, note)
+            step = hold_case(job, now, policy, note, perhaps_done=not certain)
     return release_robot(
         step, attempt, AssignmentState.STOPPED, now, rest=attempt.accepted_at is None
     )

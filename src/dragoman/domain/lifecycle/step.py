@@ -134,14 +134,19 @@ def queue(job: Job, now: datetime, policy: Policy, note: Note, told: Told) -> St
     """The case waits for a robot; no attempt is live any more."""
     reason = str(note.data.get("reason", ""))
     case = enter(job.case, CaseState.QUEUED, now, after(now, policy.assign_within), reason)
-    fresh = Job(case=replace(case, order_id=""), assignment=job.assignment)
+    fresh = Job(case=replace(case, order_id="", perhaps_done=False), assignment=job.assignment)
     return Step(job=fresh, entries=(entry(job, note, now),), effects=(tell(fresh, told, now),))
 
 
-def hold_case(job: Job, now: datetime, policy: Policy, note: Note) -> Step:
-    """The case waits for a person, with the reason; it asks again at growing intervals."""
+def hold_case(
+    job: Job, now: datetime, policy: Policy, note: Note, *, perhaps_done: bool = False
+) -> Step:
+    """The case waits for a person, with the reason; it asks again at growing intervals.
+
+    perhaps_done: the work was done, or may have been, so that it is no edit that sends it on.
+    """
     case = enter(job.case, CaseState.HELD, now, after(now, policy.remind_in(0)), note.text)
-    held = replace(job, case=replace(case, order_id=""))
+    held = replace(job, case=replace(case, order_id="", perhaps_done=perhaps_done))
     return Step(job=held, entries=(entry(job, note, now),), effects=(tell(held, Told.HELD, now),))
 
 
@@ -171,11 +176,13 @@ def stop(
     Already stopping: only the intention changes, and only towards the more final one.
     """
     reason = str(note.data["reason"])
+    asked_by = attempt.asked_by if note.actor == "gateway" else note.actor
     if job.case.state in {CaseState.STOPPING, CaseState.UNCERTAIN}:
         kept = Then.CANCEL if Then.CANCEL in {then, attempt.then} else then
-        if kept is attempt.then:
+        if kept is attempt.then and asked_by == attempt.asked_by:
             return nothing(job)
-        changed = Job(case=job.case, assignment=replace(attempt, then=kept, reason=reason))
+        intended = replace(attempt, then=kept, reason=reason, asked_by=asked_by)
+        changed = Job(case=job.case, assignment=intended)
         return Step(job=changed, entries=(entry(changed, note, now),))
     cancel_id = f"{attempt.order_id}-cancel"
     again = after(now, policy.cancel_every)
@@ -185,6 +192,7 @@ def stop(
         state=AssignmentState.STOPPING,
         then=then,
         reason=reason,
+        asked_by=asked_by,
         cancel_id=cancel_id,
         cancels=1,
     )

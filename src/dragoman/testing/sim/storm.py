@@ -165,4 +165,4 @@ class Storm:
 def is_known_as_done(world: World, case_id: str) -> bool:
     """The gateway said that it may be done already, and whoever looked has seen that it is."""
     case = world.kit.site.cases[case_id]
-    return "may have done it" in case.reason and world.is_done(case.number)
+    return case.perhaps_done and world.is_done(case.number)
