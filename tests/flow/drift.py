@@ -29,7 +29,7 @@ from dragoman.flow.kit import Kit
 from dragoman.flow.reconcile import Book, DeskSide, Reader, RobotSide
 from dragoman.flow.track import Track
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
-from dragoman.ports.journal import Find, Found, Row, RowT
+from dragoman.ports.journal import Find, Found, RowT
 from dragoman.testing.fakes.desk import MemoryDesk
 from dragoman.testing.sim import World
 from dragoman.testing.sim.gateway import SimOutlets, greedy
@@ -119,6 +119,7 @@ class DriftOutlets(SimOutlets):
         return {"fields": {"state": STATES.get(told, told), "robot": status.robot_id}}
 
 
+Kept = Case | Entry | Delivery | Assignment
 KEYS: Mapping[type, Sequence[str]] = {
     Case: ("external_id", "id"),
     Entry: ("case_id", "action"),
@@ -136,7 +137,7 @@ class IndexedJournal(CrashingJournal):
 
     def sync(self) -> None:
         for change in self._unsynced:
-            rows: list[Row] = [*change.cases, *change.entries]
+            rows: list[Kept] = [*change.cases, *change.entries]
             rows += [*change.deliveries, *change.assignments]
             for row in rows:
                 for column in KEYS[type(row)]:
@@ -144,6 +145,8 @@ class IndexedJournal(CrashingJournal):
         super().sync()
 
     async def find(self, row: type[RowT], query: Find) -> Found[RowT]:
+        if row not in KEYS:
+            return Found(rows=())  # nothing was ever archived
         column = next(column for column in KEYS[row] if column in query.where)
         wanted = {k: [v] if isinstance(v, str) else list(v) for k, v in query.where.items()}
         table = self.store.tables[row]
@@ -156,7 +159,7 @@ class IndexedJournal(CrashingJournal):
         return Found(rows=[o for o in found if all(getattr(o, k) in v for k, v in wanted.items())])
 
 
-def _id(row: Row) -> str:
+def _id(row: Kept) -> str:
     if isinstance(row, Entry):
         return str(row.seq)
     return row.order_id if isinstance(row, Assignment) else row.id

@@ -1,6 +1,6 @@
 """What a desk may offer besides its port, so that both sides can be compared at little cost.
 
-An adapter's desk may have these three methods, too. flow/reconcile uses them where they are; where
+An adapter's desk may have these members, too. flow/reconcile uses them where they are; where
 they aren't, it reads record by record and can neither find records without a case nor notice that
 one has left the desk's filter.
 """
@@ -15,10 +15,16 @@ from dragoman.ports.desk import DeskPage, DeskRecord
 class Survey(Protocol):
     """All calls raise RetryLater, Permanent or NeedsHuman."""
 
+    @property
+    def batch(self) -> int:
+        """How many records one call gives at most; a call should be about one request."""
+        ...
+
     async def survey(self, after: str, limit: int) -> DeskPage:
         """Records that are open by the desk's own notion and pass the adapter's own filter.
 
-        In a fixed order (by id), from `after` on ("" = the first); the page's cursor goes on.
+        In a fixed order (by id), from `after` on ("" = the first); the page's cursor goes on. At
+        most `limit` records, which may be fewer although there are more.
         Records that change meanwhile are given once; none that stays open is left out.
         """
         ...

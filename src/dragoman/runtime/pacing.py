@@ -87,6 +87,7 @@ class _PacedSurvey:
     """Implements `Survey`."""
 
     def __init__(self, survey: Survey, budget: Budget) -> None:
+        self.batch = survey.batch
         self._survey = survey
         self._budget = budget
 

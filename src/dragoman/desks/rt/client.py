@@ -4,9 +4,14 @@ Built by bootstrap.py through `PLUGIN.connect`. It only puts the parts together:
 polls, `writes.py` writes, `rest.py` is the wire.
 """
 
+import asyncio
+from collections.abc import Sequence
+
 from dragoman.config.http import TokenAuth
 from dragoman.desks.rt.changes import Changes
-from dragoman.desks.rt.rest import Rest
+from dragoman.desks.rt.errors import Gone
+from dragoman.desks.rt.fields import value_of
+from dragoman.desks.rt.rest import Reading, Rest
 from dragoman.desks.rt.settings import RtSettings
 from dragoman.desks.rt.writes import Writes
 from dragoman.ports.clock import Clock
@@ -17,7 +22,7 @@ from dragoman.transport.tls import TlsSettings
 
 
 class RtDesk:
-    """Implements `Desk`. name: of the desk in the configuration."""
+    """Implements `Desk` and `Survey`. name: of the desk in the configuration."""
 
     def __init__(self, name: str, settings: RtSettings, clock: Clock) -> None:
         self.name = name
@@ -40,6 +45,7 @@ class RtDesk:
         self._rest = Rest(self.http, settings.queue)
         self._changes = Changes(self._rest, settings)
         self._writes = Writes(self._rest, self._changes, settings)
+        self.batch = settings.parallel
 
     async def changes(self, cursor: str, limit: int) -> DeskPage:
         """See the port."""
@@ -56,6 +62,30 @@ class RtDesk:
     async def create(self, write: DeskWrite) -> DeskRecord:
         """See the port."""
         return await self._writes.create(write)
+
+    async def survey(self, after: str, limit: int) -> DeskPage:
+        """See ports/survey.py. Tickets are listed by number and read one by one."""
+        numbers = await self._rest.active(int(after or 0), limit)
+        return DeskPage(
+            records=await self._read(numbers),
+            cursor=numbers[-1] if numbers else after,
+            more=len(numbers) >= limit,
+        )
+
+    async def read_many(self, external_ids: Sequence[str]) -> Sequence[DeskRecord]:
+        """See ports/survey.py. Left out are tickets that are gone or in another queue."""
+        return await self._read(await self._rest.of_queue(external_ids))
+
+    async def _read(self, numbers: Sequence[str]) -> Sequence[DeskRecord]:
+        told = await asyncio.gather(*map(self._rest.ticket, numbers), return_exceptions=True)
+        for one in told:
+            if isinstance(one, BaseException) and not isinstance(one, Gone):
+                raise one
+        return [one.record for one in told if isinstance(one, Reading)]
+
+    def shown(self, record: DeskRecord, field: str) -> str | None:
+        """See ports/survey.py."""
+        return value_of(record.raw, field)
 
     async def close(self) -> None:
         """See the port."""

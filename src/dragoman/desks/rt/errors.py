@@ -8,12 +8,12 @@ Source: answers recorded from 5.0.3.
 from collections.abc import Mapping
 from typing import Any
 
-from dragoman.domain.errors import Conflict, DragomanError, NeedsHuman, Permanent
+from dragoman.domain.errors import Conflict, DragomanError, NeedsHuman, NotFound, Permanent
 from dragoman.transport.http import HttpAnswer, HttpClient
 from dragoman.transport.http_errors import NotJson
 
 
-class Gone(Permanent):
+class Gone(NotFound):
     """The ticket doesn't exist, or no longer where our account may see it."""
 
 

@@ -132,6 +132,36 @@ class Rest:
         )
         return [id_of(item) for item in self._items(answer, "a search by our key")]
 
+    async def active(self, after: int, limit: int) -> Sequence[str]:
+        """Numbers of the queue's tickets that aren't at an end, above `after`, in order."""
+        answer = await self.http.request(
+            "GET",
+            "/tickets",
+            params={
+                "query": f"Queue = '{self.queue}' AND Status = '__Active__' AND id > {after}",
+                "orderby": "id",
+                "order": "ASC",
+                "per_page": str(limit),
+            },
+        )
+        return [id_of(item) for item in self._items(answer, "a list of open tickets")]
+
+    async def of_queue(self, numbers: Sequence[str]) -> Sequence[str]:
+        """Those of these tickets that are in the queue now, whatever their status."""
+        wanted = " OR ".join(f"id = {number}" for number in numbers if number.isdecimal())
+        if not wanted:
+            return ()
+        answer = await self.http.request(
+            "GET",
+            "/tickets",
+            params={
+                "query": f"Queue = '{self.queue}' AND ({wanted})",
+                "orderby": "id",
+                "per_page": str(len(numbers)),
+            },
+        )
+        return [id_of(item) for item in self._items(answer, "a look for tickets in the queue")]
+
     async def custom_fields_of_queue(self) -> Sequence[str]:
         """Names of the custom fields that the queue's tickets have, as far as we see them."""
         answer = await self.http.request("GET", f"/queue/{quote(self.queue, safe='')}")

@@ -1,12 +1,15 @@
 """The ServiceNow desk: one table of one instance, behind the Desk port.
 
 Built by bootstrap.py through `PLUGIN.connect`. It only puts the parts together: `changes.py`
-polls, `writes.py` writes, `table.py` is the wire.
+polls, `writes.py` writes, `survey.py` reads many to compare, `table.py` is the wire.
 """
 
+from collections.abc import Sequence
+
 from dragoman.desks.servicenow.changes import Changes
-from dragoman.desks.servicenow.fields import record_of
+from dragoman.desks.servicenow.fields import record_of, value_of
 from dragoman.desks.servicenow.settings import OAuth2, ServiceNowSettings
+from dragoman.desks.servicenow.survey import Surveys
 from dragoman.desks.servicenow.table import Table
 from dragoman.desks.servicenow.writes import Writes
 from dragoman.ports.clock import Clock
@@ -17,7 +20,7 @@ from dragoman.transport.tls import TlsSettings
 
 
 class ServiceNowDesk:
-    """Implements `Desk`. name: of the desk in the configuration."""
+    """Implements `Desk` and `Survey`. name: of the desk in the configuration."""
 
     def __init__(self, name: str, settings: ServiceNowSettings, clock: Clock) -> None:
         self.name = name
@@ -40,6 +43,9 @@ class ServiceNowDesk:
         self._table = Table(self.http, settings.table, settings.fields)
         self._changes = Changes(self._table, settings)
         self._writes = Writes(self._table, settings)
+        self._surveys = Surveys(self._table, settings)
+        self._said = (settings.comment_field, settings.note_field)
+        self.batch = settings.fetch_size
 
     async def changes(self, cursor: str, limit: int) -> DeskPage:
         """See the port."""
@@ -56,6 +62,18 @@ class ServiceNowDesk:
     async def create(self, write: DeskWrite) -> DeskRecord:
         """See the port."""
         return await self._writes.create(write)
+
+    async def survey(self, after: str, limit: int) -> DeskPage:
+        """See ports/survey.py."""
+        return await self._surveys.page(after, limit)
+
+    async def read_many(self, external_ids: Sequence[str]) -> Sequence[DeskRecord]:
+        """See ports/survey.py."""
+        return await self._surveys.many(external_ids)
+
+    def shown(self, record: DeskRecord, field: str) -> str | None:
+        """See ports/survey.py. What was said isn't a value."""
+        return None if field in self._said else value_of(record.raw, field)
 
     async def close(self) -> None:
         """See the port."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dragoman.domain.errors import Conflict, DragomanError, NeedsHuman, Permanent
+from dragoman.domain.errors import Conflict, DragomanError, NeedsHuman, NotFound, Permanent
 from dragoman.transport.http import HttpAnswer, HttpClient
 from dragoman.transport.http_errors import NotJson, ServerFailed
 
@@ -25,7 +25,7 @@ WORDS: tuple[tuple[str, type[DragomanError], str], ...] = (
     (r"aborted by business rule", Permanent, "a rule of the desk forbids it from this state"),
     (r"acl exception", Permanent, "the account's roles don't allow it on this record"),
     (r"invalid table", NeedsHuman, "check `table`"),
-    (r"no record found", Permanent, "it was deleted, or the account may not see it"),
+    (r"no record found", NotFound, "it was deleted, or the account may not see it"),
     (r"insufficient rights|user not authorized|security constraints", NeedsHuman, "check roles"),
     (r"user not authenticated|required to provide auth", NeedsHuman, "check the account"),
 )

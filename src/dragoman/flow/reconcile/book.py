@@ -7,7 +7,7 @@ Suspicions live in memory only: after a restart they begin anew.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -27,10 +27,15 @@ KEYS_OF_ENTRY = 1000
 
 @dataclass(slots=True, kw_only=True)
 class Suspicion:
-    """A mismatch that has been seen and doesn't count yet. first: when its grace began."""
+    """A mismatch that has been seen. first: when its grace began. last: the newest look.
+
+    quiet: no look of its own is due, as it was told or a person has settled it; others may see it.
+    """
 
     found: Mismatch
     first: datetime
+    last: datetime
+    quiet: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,42 +102,41 @@ class Book:
         now = self.kit.clock.now()
         known = self.suspicions.get(found.row)
         if known is None or (known.found.kind, known.found.ours) != (found.kind, found.ours):
-            self.suspicions[found.row] = Suspicion(found=found, first=now)
+            self.suspicions[found.row] = Suspicion(found=found, first=now, last=now)
             return False
-        known.found = found
+        known.found, known.last = found, now
         row = self.row(found.row)
         if row is not None and found.kind is not Kind.UNREACHABLE:
             waits = row.next_at is not None and row.next_at > now
             return row.state is DeliveryState.QUEUED and not waits
-        return now - known.first >= self.rules.grace
+        counts = now - known.first >= self.rules.grace
+        known.quiet = known.quiet or (counts and found.kind is Kind.UNREACHABLE)
+        return counts
 
     def due(self, side: Side, name: str) -> list[str]:
-        """The keys whose second look is due: suspicions past their grace, rows past their wait."""
-        now = self.kit.clock.now()
-        start = f"{row_prefix(side)}{name}"
-        keys = [
-            lane[1]
-            for lane, known in self.suspicions.items()
-            if lane[0] == start and self.row(lane) is None and now - known.first >= self.rules.grace
-        ]
-        keys += [
-            row.lane
-            for row in self.rows(side, name)
-            if row.state is DeliveryState.QUEUED and (row.next_at is None or row.next_at <= now)
-        ]
-        return list(dict.fromkeys(keys))
+        """The keys that need a look of their own now: suspicions and rows past their wait."""
+        now, start = self.kit.clock.now(), f"{row_prefix(side)}{name}"
+        times = [*self._suspicions_due(start), *self._rows_due(self.rows(side, name))]
+        return list(dict.fromkeys(key for key, at in times if at <= now))
 
-    def next_due(self) -> datetime | None:
-        """When the next second look is due, None if nothing is suspected or mended."""
-        grace = self.rules.grace
-        times = [known.first + grace for known in self.suspicions.values()]
-        times += [
-            row.next_at or row.created_at
-            for side in Side
-            for row in self.rows(side)
-            if row.state is DeliveryState.QUEUED
-        ]
-        return min(times, default=None)
+    def next_due(self, side: Side, name: str) -> datetime | None:
+        """When the next such look is due, None if nothing is suspected or being mended."""
+        start = f"{row_prefix(side)}{name}"
+        times = [*self._suspicions_due(start), *self._rows_due(self.rows(side, name))]
+        return min((at for _, at in times), default=None)
+
+    def _suspicions_due(self, target: str) -> Iterator[tuple[str, datetime]]:
+        for lane, known in self.suspicions.items():
+            if lane[0] == target and not known.quiet and self.row(lane) is None:
+                yield lane[1], known.last + self.rules.grace
+
+    def _rows_due(self, rows: Iterable[Delivery]) -> Iterator[tuple[str, datetime]]:
+        for row in rows:
+            if row.state is DeliveryState.QUEUED:
+                known = self.suspicions.get((row.target, row.lane))
+                soonest = row.next_at or row.created_at
+                looked = known is not None and row.attempts > 0 and known.last >= soonest
+                yield row.lane, known.last + self.rules.grace if known and looked else soonest
 
     async def take(self, counting: Sequence[Mismatch]) -> int:
         """Count the mismatches of one whole look, or go on mending them; how many are new."""
@@ -145,7 +149,11 @@ class Book:
                 text = f"{found.text} {off} at once: a person has to look why."
                 asked = replace(found, mend=Mend.PERSON, text=text)
             if self.row(found.row) is None:
-                new += await self._count(asked)
+                counted = await self._count(asked)
+                new += counted
+                known = self.suspicions.get(found.row)
+                if known is not None:
+                    known.quiet = not counted
             else:
                 await self._again(asked)
         return new
@@ -156,7 +164,7 @@ class Book:
         fresh = sorted(set(keys) - known)
         known.update(fresh)
         if action == COMPARED:
-            self.counts.compared[desk] += len(keys)
+            self.counts.compared[desk] += len(fresh)
         for start in range(0, len(fresh), KEYS_OF_ENTRY):
             part = fresh[start : start + KEYS_OF_ENTRY]
             note = Entry(

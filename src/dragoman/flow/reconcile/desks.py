@@ -24,7 +24,7 @@ from dragoman.domain.reconcile.mismatch import Mismatch, Side, row_prefix
 from dragoman.domain.reconcile.report import COMPARED, SWEPT, UNREACHABLE
 from dragoman.flow.kit import Kit
 from dragoman.flow.reconcile.book import Book, unreachable
-from dragoman.flow.reconcile.history import PART, History, parts
+from dragoman.flow.reconcile.history import History, parts
 from dragoman.flow.reconcile.reading import Reader
 
 
@@ -72,7 +72,7 @@ class DeskSide:
             self._next = case.id
         look = Look(doubles=_doubles(self.kit, self.name))
         await self._read_all([*chosen.values(), *closed], look)
-        return await self._end(look)
+        return len(look.compared)
 
     async def sweep(self, since: datetime) -> int:
         """Compare everything: the desk's open records, all open cases, those closed since then.
@@ -84,14 +84,15 @@ class DeskSide:
         look = Look(doubles=_doubles(self.kit, self.name))
         listed: set[str] = set()
         async for theirs in self._listed():
-            closed = await self._history.closed_of(theirs)
-            await self._compare(theirs, {**closed, **self._known(theirs)}, look)
+            known = {**await self._history.closed_of(theirs), **self._known(theirs)}
+            await self._compare(theirs, known, look)
+            await self._end(look)
             listed |= theirs.keys()
         closings = await self._history.closings("", since)
         closed_since = await self._history.closed([entry.case_id for entry in closings])
         rest = [case for case in _open(self.kit, self.name) if case.external_id not in listed]
         await self._read_all([*rest, *closed_since], look)
-        compared = await self._end(look)
+        compared = len(look.compared)
         note = Entry(
             action=SWEPT,
             at=self.kit.clock.now(),
@@ -106,28 +107,33 @@ class DeskSide:
         """The second look at whatever is due for it; how many were compared."""
         ids = [key.partition("/")[2] for key in self.book.due(Side.DESK, self.name)]
         look = Look(doubles=_doubles(self.kit, self.name))
-        for part in parts(ids):
+        for part in parts(ids, self.reader.batch):
             known = self._known(part)
             theirs = await self.reader.read(part)
             closed = await self._history.closed_of(part)
             await self._compare(theirs, {**closed, **known}, look)
-        return await self._end(look)
+            await self._end(look)
+        return len(look.compared)
 
     async def _read_all(self, cases: Sequence[Case], look: Look) -> None:
-        for part in parts(cases):
+        for part in parts(cases, self.reader.batch):
             known = {case.external_id: case for case in part}
             await self._compare(await self.reader.read(list(known)), known, look)
+            await self._end(look)
 
     async def _compare(
         self, theirs: Mapping[str, Theirs], known: Mapping[str, Case], look: Look
     ) -> None:
         """Weigh what one reading shows. known: the cases as they were before it."""
+        past = await self._history.archived(one for one in theirs if one not in known)
         receipts = await self._history.receipts([case.id for case in known.values()])
         agreed: list[Change] = []
         for external_id, side in theirs.items():
             case, before = self.kit.site.case_of(self.name, external_id), known.get(external_id)
             if case is None and before is not None and before.state is not CaseState.CLOSED:
                 continue  # closed while we looked; it has its turn as a closed one
+            if case is None and before is None and external_id in past:
+                continue  # nothing is left to compare it with
             case = case or before
             key = key_of(self.name, external_id)
             receipt = None if case is None else receipts.get(case.id)
@@ -163,20 +169,20 @@ class DeskSide:
             now = self.kit.clock.now().isoformat()
             await self.kit.journal.commit(Change(cursors={_floor(self.name): now}))
 
-    async def _end(self, look: Look) -> int:
-        """Count what is due, tell what was compared; how many that were."""
+    async def _end(self, look: Look) -> None:
+        """Count what is due by now, tell what was compared: a part of a look is kept as it ends."""
         await self.book.take(look.due)
         text = "{count} cases and records of " + self.name + " were compared, new in this shift."
         await self.book.tell(COMPARED, self.name, look.compared, text)
         text = "{count} cases of " + self.name + " can't be compared now."
         await self.book.tell(UNREACHABLE, self.name, unreachable(look.due), text)
-        return len(look.compared)
+        look.due.clear()
 
     async def _listed(self) -> AsyncIterator[dict[str, Theirs]]:
         """The desk's open records, page by page."""
         survey, after = self.reader.survey, ""
         while survey is not None:
-            page = await survey.survey(after, PART)
+            page = await survey.survey(after, self.reader.batch)
             yield {record.external_id: self.reader.theirs(record) for record in page.records}
             if not page.more:
                 return

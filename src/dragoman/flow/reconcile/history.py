@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from dragoman.domain.case import Case, CaseState
+from dragoman.domain.case import Case, CaseState, PastCase
 from dragoman.domain.change import Entry
 from dragoman.domain.reconcile.desk import Receipt
 from dragoman.flow.kit import Kit
@@ -14,7 +14,7 @@ from dragoman.ports.journal import Find, RowT
 T = TypeVar("T")
 
 PART = 200
-"""Rows that one look-up names, and records that one request reads."""
+"""Rows that one look-up names."""
 PAGE = 500
 
 
@@ -36,10 +36,10 @@ async def every(
             return rows
 
 
-def parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Slices of at most PART values."""
-    for start in range(0, len(values), PART):
-        yield values[start : start + PART]
+def parts(values: Sequence[T], size: int = PART) -> Iterator[Sequence[T]]:
+    """Slices of at most so many values."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,14 @@ class History:
             for case in await every(self.kit, Case, where):
                 if case.state is CaseState.CLOSED:
                     found[case.external_id] = case
+        return found
+
+    async def archived(self, external_ids: Iterable[str]) -> set[str]:
+        """Those of these records whose case was closed long ago and has left the journal."""
+        found: set[str] = set()
+        for part in parts(list(external_ids)):
+            where = {"desk": self.desk, "external_id": part}
+            found |= {past.external_id for past in await every(self.kit, PastCase, where)}
         return found
 
     async def receipts(self, case_ids: Sequence[str]) -> dict[str, Receipt]:

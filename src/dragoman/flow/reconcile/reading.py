@@ -18,7 +18,6 @@ from dragoman.domain.errors import (
 from dragoman.domain.mapping import Incoming, differs
 from dragoman.domain.reconcile.desk import Receipt, Theirs
 from dragoman.domain.reconcile.mismatch import digest
-from dragoman.flow.reconcile.history import PART as BATCH
 from dragoman.ports.desk import Desk, DeskRecord
 from dragoman.ports.survey import Survey
 
@@ -35,7 +34,7 @@ class Reader:
     @property
     def batch(self) -> int:
         """How many records one request reads."""
-        return BATCH if self.survey is not None else 1
+        return max(1, self.survey.batch) if self.survey is not None else 1
 
     def receipt(self, record: DeskRecord) -> Mapping[str, object]:
         """What the desk shows after a write: JSON-ready, for the entry `desk.updated`."""

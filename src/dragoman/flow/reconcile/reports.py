@@ -27,13 +27,12 @@ ACTIONS = (COMPARED, UNREACHABLE, MISMATCH, SETTLED, SWEPT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reports:
-    """times, zone: when shifts start. desks: which are compared; cases of others aren't asked."""
+    """times, zone: when shifts start, by the wall clock there."""
 
     kit: Kit
     site_name: str
     times: Sequence[time]
     zone: tzinfo
-    desks: frozenset[str]
 
     def shift(self, at: datetime) -> Shift:
         """The shift of a moment."""
@@ -88,4 +87,4 @@ class Reports:
         for part in parts([entry.case_id for entry in closings]):
             found = await every(self.kit, Case, {"id": part})
             cases += [case for case in found if case.received_at < shift.end]
-        return {key_of(case.desk, case.external_id) for case in cases if case.desk in self.desks}
+        return {key_of(case.desk, case.external_id) for case in cases}

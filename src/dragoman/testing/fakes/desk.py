@@ -26,6 +26,8 @@ class MemoryDesk:
     text) in order. failures: used up by the next calls, one each. clock: gives the desk's time.
     """
 
+    batch = 50
+
     def __init__(
         self, account: str = "gateway", clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
