@@ -10,21 +10,16 @@ late row tells counts as known.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-
-import msgspec
+from datetime import datetime
 
 from dragoman.desks.jira.errors import BadQuery
-from dragoman.desks.jira.fields import fields_of, id_of, moment, record_of, value_of, version_of
-from dragoman.desks.jira.rest import Rest, quoted
-from dragoman.desks.jira.settings import JiraSettings
+from dragoman.desks.jira.fetch import as_text, is_of, lot
+from dragoman.desks.jira.fields import fields_of, id_of, moment, record_of, version_of
+from dragoman.desks.jira.rest import Rest, millis, second
+from dragoman.desks.jira.settings import JiraSettings, where
 from dragoman.domain.errors import BadInput, DragomanError, NeedsHuman, RetryLater
 from dragoman.domain.watermark import Seen, Watermark
 from dragoman.ports.desk import DeskPage, DeskRecord
-from dragoman.transport.http_errors import BodyTooLarge, NotJson, ServerFailed
-
-_OF_ONE = (BodyTooLarge, NotJson, ServerFailed)
-"""Failures that one issue among many can cause."""
 
 _FEW = 2
 """So many issues with an impossible time are taken for damaged ones; more are the desk's fault."""
@@ -32,7 +27,6 @@ _FEW = 2
 _TRIES = 3
 """Walks in which an issue may fail to be read while others can be, before it is given up."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROW = ("updated",)
 
 
@@ -63,9 +57,7 @@ class Changes:
     def __init__(self, rest: Rest, settings: JiraSettings) -> None:
         self._rest = rest
         self._settings = settings
-        self._where = f"project = {quoted(settings.project)}"
-        if settings.jql:
-            self._where += f" AND ({settings.jql})"
+        self._where = where(settings)
         self._seen = Seen()
         self._places: dict[str, _Place] = {}
         self._patience: dict[str, int] = {}
@@ -81,7 +73,7 @@ class Changes:
         self._seen.resume(cursor)
         mark = Watermark.decode(cursor)
         place = self._places.get(cursor, _Place())
-        lower = _second(mark.lower(self._settings.overlap_s))
+        lower = second(mark.lower(self._settings.overlap_s))
         rows, token = await self._rows(lower, place.token)
         walk = self._sift(rows, lower, limit)
         records, unreadable, kept = await self._fetch(walk.fresh)
@@ -110,7 +102,7 @@ class Changes:
 
     async def _rows(self, lower: datetime, token: str) -> tuple[Sequence[object], str]:
         """A page of the walk; the first one again if the token has expired."""
-        jql = f"{self._where} AND updated >= {_millis(lower)} ORDER BY updated ASC, key ASC"
+        jql = f"{self._where} AND updated >= {millis(lower)} ORDER BY updated ASC, key ASC"
         size = self._settings.page_size
         try:
             found = await self._rest.search(jql, _ROW, size, token)
@@ -131,7 +123,7 @@ class Changes:
                     early += 1
                     raise _too_early(at)
             except BadInput as error:
-                raw = _text(row)
+                raw = as_text(row)
                 if not self._seen.has(_mark(raw), "bad"):
                     walk.bad.append((raw, str(error)))
                 continue
@@ -166,7 +158,7 @@ class Changes:
         size = self._settings.fetch_size
         for start in range(0, len(fresh), size):
             wanted = dict(fresh[start : start + size])
-            found, failed = await self._whole(list(wanted))
+            found, failed = await lot(self._rest, list(wanted))
             by_id = {str(raw.get("id")): raw for raw in found if isinstance(raw, Mapping)}
             for number, version in wanted.items():
                 kept.append((number, version))
@@ -177,13 +169,13 @@ class Changes:
                             kept.pop()
                             continue
                         raise failed[number]
-                    if raw is None or self._is_elsewhere(raw):
+                    if raw is None or not is_of(raw, self._settings.project):
                         continue  # deleted, moved or hidden since the index was made
                     record = record_of(raw)
                     records.append(record)
                     kept[-1] = (number, max(version, record.version))
                 except DragomanError as error:
-                    unreadable.append((_text(raw or {"id": number}), str(error)))
+                    unreadable.append((as_text(raw or {"id": number}), str(error)))
         return records, unreadable, kept
 
     def _may_wait(self, number: str, error: DragomanError) -> bool:
@@ -194,34 +186,6 @@ class Changes:
         self._waiting.add(number)
         return True
 
-    def _is_elsewhere(self, raw: Mapping[str, object]) -> bool:
-        project = value_of(raw, "project")
-        key = project.get("key") if isinstance(project, Mapping) else None
-        return isinstance(key, str) and key != self._settings.project
-
-    async def _whole(self, ids: Sequence[str]) -> tuple[list[object], dict[str, DragomanError]]:
-        """Whole issues by id; one by one if the lot fails, so that one can't hide the others.
-
-        Raises the failure if it hits every single one: then it is the desk's.
-        """
-        try:
-            return list(await self._rest.whole(ids)), {}
-        except _OF_ONE as error:
-            if len(ids) == 1 and not isinstance(error, BodyTooLarge):
-                raise
-        found: list[object] = []
-        failed: dict[str, DragomanError] = {}
-        for number in ids:
-            try:
-                found += await self._rest.whole([number])
-            except _OF_ONE as error:
-                failed[number] = error
-                if len(failed) > 2 and not found and not isinstance(error, BodyTooLarge):
-                    raise
-        if not found and not any(isinstance(e, BodyTooLarge) for e in failed.values()):
-            raise next(iter(failed.values()))
-        return found, failed
-
     async def _from_now(self) -> DeskPage:
         """The first cursor: the desk's present time, by its clock."""
         newest = await self._newest()
@@ -231,7 +195,7 @@ class Changes:
                 "the desk tells no time: it has no issue yet and sends no Date header",
                 mend="create one issue in the project, or repair the proxy before the desk",
             )
-        start = _second(start)
+        start = second(start)
         return DeskPage(records=(), cursor=Watermark(at=start, floor=start).encode(), more=False)
 
     async def _newest(self) -> tuple[str, datetime] | None:
@@ -251,11 +215,11 @@ class Changes:
                 return
             start = newest[1].replace(second=0, microsecond=0)
             at = newest[1].isoformat()
-            bounds = f"updated >= {_millis(start)} AND updated <= {_millis(start) + 60_000}"
+            bounds = f"updated >= {millis(start)} AND updated <= {millis(start) + 60_000}"
             found = await self._rest.search(
                 f"{self._where} AND id = {newest[0]} AND {bounds}", _ROW, 1
             )
-            if found.rows and _text(found.rows[0]).find(newest[0]) >= 0:
+            if found.rows and as_text(found.rows[0]).find(newest[0]) >= 0:
                 self._proven = True
                 return
         raise NeedsHuman(
@@ -277,21 +241,6 @@ def _too_early(at: datetime) -> BadInput:
     return BadInput(
         "the issue is older than what was asked for", field="updated", value=at.isoformat()
     )
-
-
-def _second(moment_: datetime) -> datetime:
-    """The whole second before: the index may know seconds only."""
-    return moment_.replace(microsecond=0)
-
-
-def _millis(moment_: datetime) -> int:
-    """A time as JQL compares it exactly, whatever the zone of the account."""
-    return (moment_ - _EPOCH) // timedelta(milliseconds=1)
-
-
-def _text(raw: object) -> str:
-    """A raw item as a dead letter keeps it."""
-    return msgspec.json.encode(raw).decode()[:65_536]
 
 
 def _mark(raw: str) -> str:

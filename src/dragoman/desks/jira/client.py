@@ -1,15 +1,20 @@
 """The Jira desk: one project of one site, behind the Desk port.
 
 Built by bootstrap.py through `PLUGIN.connect`. It only puts the parts together: `changes.py`
-polls, `writes.py` and `creation.py` write, `rest.py` is the wire.
+polls, `writes.py` and `creation.py` write, `survey.py` reads many to compare, `rest.py` is the
+wire.
 """
+
+from collections.abc import Sequence
 
 from dragoman.config.http import TokenAuth
 from dragoman.desks.jira.catalogue import Catalogue
 from dragoman.desks.jira.changes import Changes
 from dragoman.desks.jira.creation import Creation
+from dragoman.desks.jira.fields import raw_value
 from dragoman.desks.jira.rest import Rest
 from dragoman.desks.jira.settings import JiraSettings, OAuth2
+from dragoman.desks.jira.survey import MOST, Surveys
 from dragoman.desks.jira.writes import Writes
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
@@ -41,6 +46,8 @@ class JiraDesk:
         )
         self._rest = Rest(self.http, settings.project, settings.fields)
         self._changes = Changes(self._rest, settings)
+        self._surveys = Surveys(self._rest, settings)
+        self.batch = min(settings.fetch_size, MOST)
         catalogue = Catalogue(self._rest)
         self._writes = Writes(self._rest, catalogue, settings)
         self._creation = Creation(self._rest, catalogue, settings, self._writes)
@@ -60,6 +67,18 @@ class JiraDesk:
     async def create(self, write: DeskWrite) -> DeskRecord:
         """See the port."""
         return await self._creation.create(write)
+
+    async def survey(self, after: str, limit: int) -> DeskPage:
+        """See ports/survey.py."""
+        return await self._surveys.page(after, limit)
+
+    async def read_many(self, external_ids: Sequence[str]) -> Sequence[DeskRecord]:
+        """See ports/survey.py."""
+        return await self._surveys.many(external_ids)
+
+    def shown(self, record: DeskRecord, field: str) -> str | None:
+        """See ports/survey.py."""
+        return raw_value(record.raw, field)
 
     async def close(self) -> None:
         """See the port."""

@@ -8,14 +8,14 @@ header tells. Source: Jira Cloud REST API, "Status codes" and the 4xx of each op
 from collections.abc import Mapping
 from typing import Any
 
-from dragoman.domain.errors import DragomanError, NeedsHuman, Permanent, RetryLater
+from dragoman.domain.errors import DragomanError, NeedsHuman, NotFound, Permanent, RetryLater
 from dragoman.transport.http import HttpAnswer, HttpClient
 from dragoman.transport.http_errors import NotJson
 
 _NO_LOGIN = frozenset({"AUTHENTICATED_FAILED", "AUTHENTICATION_DENIED"})
 
 
-class Gone(Permanent):
+class Gone(NotFound):
     """The issue doesn't exist, or no longer where our account may see it."""
 
 

@@ -7,6 +7,7 @@ Source: Jira Cloud REST API version 3, the schemas of issue, changelog, comment 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from dragoman.desks.jira.adf import is_document, plain
@@ -135,6 +136,33 @@ def _shown(value: object) -> str:
         return plain(value)
     if isinstance(value, Mapping):
         return next((str(value[name]) for name in _NAMES if name in value), "")
+    return "" if value is None else str(value)
+
+
+def raw_value(raw: Mapping[str, object], field: str) -> str | None:
+    """A field as a text that is equal for equal values, in any language and zone of the account.
+
+    None if the issue doesn't show the field.
+    """
+    found = fields_of(raw)
+    if field not in found and field != CATEGORY:
+        return None
+    return _raw(value_of(raw, field))
+
+
+def _raw(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(sorted(_raw(one) for one in value))
+    if is_document(value):
+        return plain(value)
+    if isinstance(value, Mapping):
+        names = ("accountId", "id", "key", "value", "name")
+        return next((str(value[name]) for name in names if name in value), "")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, str) and "T" in value:
+        with suppress(BadInput):  # then it is any other text
+            return version_of(moment(value, ""))
     return "" if value is None else str(value)
 
 

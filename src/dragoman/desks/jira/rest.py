@@ -1,12 +1,13 @@
 """Jira's REST API version 3, as far as a gateway needs it. No policy, only the wire.
 
-Used by `changes.py`, `writes.py`, `creation.py` and `catalogue.py`. A search knows changes late;
+Used by all of this adapter's parts. A search knows changes late;
 whole issues are always read directly, by id or key, which is never stale.
 Source: Jira Cloud REST API version 3.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from dragoman.transport.http import HttpAnswer, HttpClient
 from dragoman.transport.http_errors import BodyTooLarge, NotJson
 
 _API = "/rest/api/3"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +52,23 @@ class Rest:
         chosen = tuple(fields)
         self._fields = tuple(dict.fromkeys((*BASE, *chosen))) if chosen else ("*all",)
 
-    async def search(self, jql: str, fields: Sequence[str], size: int, token: str = "") -> Found:
-        """A page of rows with a few fields. Raises BadQuery."""
+    async def search(
+        self,
+        jql: str,
+        fields: Sequence[str],
+        size: int,
+        token: str = "",
+        fresh: Sequence[str] = (),
+    ) -> Found:
+        """A page of rows with a few fields. Raises BadQuery.
+
+        fresh: ids of up to fifty issues that the search shall see as they are now.
+        """
         body: dict[str, object] = {"jql": jql, "fields": list(fields), "maxResults": size}
         if token:
             body["nextPageToken"] = token
+        if fresh:
+            body["reconcileIssues"] = [int(one) for one in fresh]
         try:
             told = await self._json("POST", "/search/jql", "a search", json=body)
         except BodyTooLarge:
@@ -196,3 +210,13 @@ def quoted(text: str) -> str:
     """A text as JQL takes it."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def second(moment: datetime) -> datetime:
+    """The whole second before: the index may know seconds only."""
+    return moment.replace(microsecond=0)
+
+
+def millis(moment: datetime) -> int:
+    """A time as JQL compares it exactly, whatever the zone of the account."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -69,3 +69,9 @@ class JiraSettings(HttpTable):
         if re.search(r"\s", self.correlation_label):
             raise refused("a label can't hold spaces", 'write "dragoman-{key}"')
         return self
+
+
+def where(settings: JiraSettings) -> str:
+    """The condition of all searches, to be followed by AND or ORDER BY."""
+    own = f" AND ({settings.jql})" if settings.jql else ""
+    return f'project = "{settings.project}"{own}'

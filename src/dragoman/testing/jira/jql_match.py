@@ -95,6 +95,11 @@ class Meaning:
 
     def _by_key(self, clause: Clause) -> Test:
         wanted = {str(value).upper() for value in clause.values}
+        known = {one for issue in self._store.issues.values() for one in (issue.key, str(issue.id))}
+        for value in sorted(wanted - known):
+            raise Refused(
+                400, f"An issue with key '{value}' does not exist for field '{clause.field}'."
+            )
         if clause.operator in (">", ">=", "<", "<="):
             (value,) = wanted
             if not value.isdigit():
