@@ -9,6 +9,7 @@ from dragoman.domain.change import Change, Entry
 from dragoman.domain.errors import DragomanError, JournalUnavailable, NeedsHuman, RetryLater
 from dragoman.flow.intake import Intake, Taken
 from dragoman.ports.desk import Desk
+from dragoman.transport.http_quota import polling
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +66,8 @@ class Poller:
         """One page; whether there is more at once."""
         kit = self._intake.kit
         cursor = kit.site.cursors.get(self._intake.desk, "")
-        page = await self._desk.changes(cursor, PAGE)
+        with polling():
+            page = await self._desk.changes(cursor, PAGE)
         taken = await self._intake.page(page)
         news = taken.get(Taken.NEW, 0) + taken.get(Taken.CHANGED, 0)
         self._wait = self._pace.least if news else min(self._pace.most, self._wait * GROWTH)

@@ -30,6 +30,7 @@ from dragoman.transport.http_errors import (
     of_status,
     retry_after_s,
 )
+from dragoman.transport.http_quota import Quota
 from dragoman.transport.tls import TlsSettings
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -97,6 +98,7 @@ class HttpClient:
         """The server's clock minus ours in seconds, once a Date header was seen."""
         self.rate_limits: dict[str, str] = {}
         """The last rate-limit headers, by lower-case name."""
+        self.quota = Quota(self._where, clock)
 
     def __repr__(self) -> str:
         return f"HttpClient({self._base})"
@@ -113,8 +115,9 @@ class HttpClient:
         """One call. path: below the base URL, its variable parts quoted by the caller. json: bytes
         are sent as they are, with the Content-Type of `headers`.
 
-        Raises NeedsHuman (401, certificates, moved elsewhere), RetryLater (no answer, 429, 5xx),
-        BodyTooLarge. Any other status is returned, for the adapter to read the vendor's words.
+        Raises NeedsHuman (401, certificates, moved elsewhere), RetryLater (no answer, 429, 5xx,
+        or the server has asked us to wait), BodyTooLarge. Any other status is returned, for the
+        adapter to read the vendor's words.
         """
         query = _encoded(tuple(params.items())) if params else ""
         url = f"{self._base}{path}{query}"
@@ -195,6 +198,9 @@ class HttpClient:
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
     ) -> HttpAnswer:
         """One exchange on the wire, read up to the cap."""
+        refusal = self.quota.refusal()
+        if refusal is not None:
+            raise refusal
         session = self._session or self._connect()
         started = self._clock.now()
         try:
@@ -210,6 +216,7 @@ class HttpClient:
         except FOREIGN as error:
             raise of_exception(error, self._where) from error
         self._learn(told, started)
+        self.quota.learn(response.status, told, self.server_now() or self._clock.now())
         return HttpAnswer(status=response.status, headers=told, body=content, where=self._where)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:

@@ -258,7 +258,7 @@ class DeskWrites(DeskSuite):
             expect={words.state: (words.new,)},
         )
         await witness.trouble(Trouble.LOST_ANSWER, on_write=True, times=1)
-        await until_through(desk, number, write)
+        await until_through(desk, number, write, witness)
         assert len(await witness.said(number)) == sum(map(bool, texts))
         assert text_of(await desk.read(number), words.state) == words.working
 
@@ -318,6 +318,7 @@ class DeskTroubles(DeskSuite):
             await reader.poll()
         if trouble is Trouble.RATE_LIMIT:
             assert told.value.delay_s == RETRY_AFTER_S
+            await witness.later(RETRY_AFTER_S)
         while not reader.reported:  # on a busy machine the short deadline may strike again
             with suppress(RetryLater):
                 await reader.poll()
@@ -332,7 +333,7 @@ class DeskTroubles(DeskSuite):
         number = await witness.open("hard to write")
         write = DeskWrite(key="k1", fields={witness.words.title: "written"}, note="once")
         await witness.trouble(trouble, on_write=True, times=1)
-        await until_through(desk, number, write)
+        await until_through(desk, number, write, witness)
         assert await witness.title(number) == "written"
         assert len(await witness.said(number)) == 1
 

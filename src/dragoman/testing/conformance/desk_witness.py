@@ -169,14 +169,21 @@ class DeskSuite:
         return reader
 
 
-async def until_through(desk: Desk, number: str, write: DeskWrite) -> None:
-    """What the outbox does: again after each passing failure, then marked as retried."""
+async def until_through(
+    desk: Desk, number: str, write: DeskWrite, witness: DeskWitness | None = None
+) -> None:
+    """What the outbox does: again after each passing failure, then marked as retried.
+
+    witness: lets the time pass that the desk asks for.
+    """
     for attempt in range(20):
         try:
             await desk.write(number, replace(write, retried=attempt > 0))
             return
-        except RetryLater:
+        except RetryLater as error:
             await asyncio.sleep(0)
+            if witness is not None and error.delay_s:
+                await witness.later(error.delay_s)
     pytest.fail("the write never went through")
 
 
