@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -158,7 +159,7 @@ class _OpenFile(apsw.VFSFile):
         self._name = path.name
         self._is_database = bool(flags[0] & apsw.SQLITE_OPEN_MAIN_DB)
 
-    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 - SQLite's name
+    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802 - SQLite's name; bytes-like
         self._disk.before()
         super().xWrite(data, offset)
         self._disk.files[self._name].changes.append((offset, bytes(data)))
