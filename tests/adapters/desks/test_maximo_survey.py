@@ -59,6 +59,15 @@ async def test_all_open_records_are_listed_once(desk: MaximoDesk, witness: Maxim
     assert await listed(desk) == (sorted(set(cases) - closed), [])
 
 
+async def test_a_page_is_one_request(desk: MaximoDesk, witness: MaximoWitness) -> None:
+    for index in range(12):
+        await witness.open(f"case {index}")
+    before = len(witness.emulated.requests)
+    page = await desk.survey("", 100)
+    assert (len(page.records), page.more, desk.batch) == (5, True, 5)
+    assert len(witness.emulated.requests) == before + 1
+
+
 async def test_work_goes_on_during_a_survey(desk: MaximoDesk, witness: MaximoWitness) -> None:
     chance = random.Random(5)
     cases = [await witness.open(f"case {index}") for index in range(30)]

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.desks.maximo.errors import (
@@ -93,6 +93,7 @@ TERMS = st.one_of(
 )
 
 
+@settings(max_examples=60)
 @given(ROWS, st.lists(TERMS, max_size=3))
 def test_a_condition_means_the_same_on_both_sides(row: dict[str, Any], terms: list[str]) -> None:
     where = Where.parse("  and ".join(terms))

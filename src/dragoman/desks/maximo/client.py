@@ -60,6 +60,11 @@ class MaximoDesk:
         """See the port."""
         return await self._writes.create(write)
 
+    @property
+    def batch(self) -> int:
+        """See `Survey`."""
+        return self._surveys.batch
+
     async def survey(self, after: str, limit: int) -> DeskPage:
         """See `Survey`."""
         return await self._surveys.page(after, limit)

@@ -14,7 +14,7 @@ from dragoman.domain.errors import DragomanError
 from dragoman.ports.desk import DeskRecord
 from dragoman.transport.http_errors import BodyTooLarge, NotJson, ServerFailed
 
-_OF_ONE = (BodyTooLarge, NotJson, ServerFailed)
+OF_ONE = (BodyTooLarge, NotJson, ServerFailed)
 """Failures that one record among many can cause."""
 
 
@@ -64,7 +64,7 @@ class Fetch:
         """
         try:
             return list(await self._rest.whole(uids)), {}
-        except _OF_ONE as error:
+        except OF_ONE as error:
             if len(uids) == 1 and not isinstance(error, BodyTooLarge):
                 raise
         found: list[object] = []
@@ -72,7 +72,7 @@ class Fetch:
         for number in uids:
             try:
                 found += await self._rest.whole([number])
-            except _OF_ONE as error:
+            except OF_ONE as error:
                 failed[number] = error
                 if len(failed) > 2 and not found and not isinstance(error, BodyTooLarge):
                     raise

@@ -88,12 +88,14 @@ class Rest:
         log = f"{settings.log}{{{_DETAILS}}}"
         self._written = ",".join(("*", *related, log))
 
-    async def index(self, where: str, order: str, size: int, page: int = 1) -> Rows:
-        """Number, time and the attributes of our conditions, of the records that match."""
+    async def index(
+        self, where: str, order: str, size: int, page: int = 1, *, whole: bool = False
+    ) -> Rows:
+        """Number, time and the attributes of our conditions of what matches; or whole records."""
         answer = await self._wire.get(
             self._path,
             {
-                "oslc.select": ",".join(self._indexed),
+                "oslc.select": self._whole if whole else ",".join(self._indexed),
                 "oslc.where": where,
                 "oslc.orderBy": order,
                 "oslc.pageSize": str(size),

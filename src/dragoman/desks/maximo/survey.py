@@ -7,8 +7,8 @@ says: by default what isn't history, as closed and cancelled records are.
 
 from collections.abc import Mapping, Sequence
 
-from dragoman.desks.maximo.fetch import Fetch, as_text
-from dragoman.desks.maximo.fields import plain, record_of, uid_of, version_of
+from dragoman.desks.maximo.fetch import OF_ONE, Fetch, as_text
+from dragoman.desks.maximo.fields import Raw, plain, record_of, uid_of, version_of
 from dragoman.desks.maximo.rest import Rest
 from dragoman.desks.maximo.settings import MaximoSettings
 from dragoman.domain.errors import BadInput, NeedsHuman
@@ -30,16 +30,75 @@ class Surveys:
         self._page_size = settings.page_size
         self._chosen = frozenset(settings.fields)
 
+    @property
+    def batch(self) -> int:
+        """See `Survey.batch`."""
+        return min(self._page_size, self._fetch_size)
+
     async def page(self, after: str, limit: int) -> DeskPage:
-        """See `Survey.survey`."""
+        """See `Survey.survey`. One request, or more if a record can't be read."""
         start = _number(after or "0", "cursor")
-        rows, more = await self._rows(start, max(1, min(limit, self._page_size)))
-        wanted: list[tuple[str, str]] = []
+        size = max(1, min(limit, self.batch))
+        try:
+            rows, more = await self._rows(start, size, whole=True)
+            listed, unreadable, last = self._sift(rows, start)
+            records = [self._record(row, unreadable) for row in listed.values()]
+        except OF_ONE:
+            rows, more = await self._rows(start, size, whole=False)
+            listed, unreadable, last = self._sift(rows, start)
+            wanted = [(str(number), version_of(row)) for number, row in listed.items()]
+            got = await self._fetch.whole(wanted)
+            records = list(got.records)
+            unreadable += got.unreadable
+        if more and last == start:
+            raise NotJson("the desk answered with a page of which no record has a number")
+        return DeskPage(
+            records=[one for one in records if one is not None and self._is_open(one.raw)],
+            cursor=str(last),
+            more=more,
+            unreadable=unreadable,
+        )
+
+    async def many(self, external_ids: Sequence[str]) -> Sequence[DeskRecord]:
+        """See `Survey.read_many`. Raises BodyTooLarge if they are too large together."""
+        wanted = [str(_number(one, "external_id")) for one in external_ids]
+        records: list[DeskRecord] = []
+        for start in range(0, len(wanted), self._fetch_size):
+            found = await self._rest.whole(wanted[start : start + self._fetch_size])
+            records += [record_of(raw, self._rest.uid) for raw in found]
+        return [record for record in records if self._filter.holds(record.raw)]
+
+    def shown(self, record: DeskRecord, field: str) -> str | None:
+        """See `Survey.shown`. Null attributes are left out by Maximo; here they are "" then."""
+        if field not in record.raw and self._chosen and field not in self._chosen:
+            return None
+        return plain(record.raw, field)
+
+    async def _rows(self, start: int, size: int, *, whole: bool) -> tuple[Sequence[object], bool]:
+        """The next page that has any row, however many come before it that we don't get to see."""
+        uid = self._rest.uid
+        where = self._filter.joined(self._open.text, f"{uid}>{start}")
+        for number in range(1, _HIDDEN_PAGES + 1):
+            page = await self._rest.index(where, f"+{uid}", size, number, whole=whole)
+            if page.rows or not page.more:
+                return page.rows, page.more
+        raise NeedsHuman(
+            f"the desk holds back nearly all open records of {self._rest.structure}",
+            field="where",
+            value=self._filter.text,
+            mend="let the user read these records, or narrow `where` to those it may read",
+        )
+
+    def _sift(
+        self, rows: Sequence[object], start: int
+    ) -> tuple[dict[int, Raw], list[tuple[str, str]], int]:
+        """(rows by number, rows that aren't records, the last number) of a page."""
+        listed: dict[int, Raw] = {}
         unreadable: list[tuple[str, str]] = []
         last = start
         for row in rows:
             try:
-                number, version = self._checked(row)
+                number, raw = self._numbered(row)
             except BadInput as error:
                 unreadable.append((as_text(row), str(error)))
                 continue
@@ -51,57 +110,24 @@ class Surveys:
                     mend="check for query scripts on the object structure",
                 )
             last = number
-            if (str(number), version) not in wanted:
-                wanted.append((str(number), version))
-        if more and last == start:
-            raise NotJson("the desk answered with a page of which no record has a number")
-        got = await self._fetch.whole(wanted)
-        return DeskPage(
-            records=[
-                one for one in got.records if self._ours(one.raw) and self._open.holds(one.raw)
-            ],
-            cursor=str(last),
-            more=more,
-            unreadable=[*unreadable, *got.unreadable],
-        )
+            listed[number] = raw
+        return listed, unreadable, last
 
-    async def many(self, external_ids: Sequence[str]) -> Sequence[DeskRecord]:
-        """See `Survey.read_many`. Raises BodyTooLarge if they are too large together."""
-        wanted = [str(_number(one, "external_id")) for one in external_ids]
-        records: list[DeskRecord] = []
-        for start in range(0, len(wanted), self._fetch_size):
-            found = await self._rest.whole(wanted[start : start + self._fetch_size])
-            records += [record_of(raw, self._rest.uid) for raw in found]
-        return [record for record in records if self._ours(record.raw)]
-
-    def shown(self, record: DeskRecord, field: str) -> str | None:
-        """See `Survey.shown`. Null attributes are left out by Maximo; here they are "" then."""
-        if field not in record.raw and self._chosen and field not in self._chosen:
-            return None
-        return plain(record.raw, field)
-
-    async def _rows(self, start: int, size: int) -> tuple[Sequence[object], bool]:
-        """The next page that has any row, however many come before it that we don't get to see."""
-        uid = self._rest.uid
-        where = self._filter.joined(self._open.text, f"{uid}>{start}")
-        for number in range(1, _HIDDEN_PAGES + 1):
-            page = await self._rest.index(where, f"+{uid}", size, number)
-            if page.rows or not page.more:
-                return page.rows, page.more
-        raise NeedsHuman(
-            f"the desk holds back nearly all open records of {self._rest.structure}",
-            field="where",
-            value=self._filter.text,
-            mend="let the user read these records, or narrow `where` to those it may read",
-        )
-
-    def _checked(self, row: object) -> tuple[int, str]:
+    def _numbered(self, row: object) -> tuple[int, Raw]:
         if not isinstance(row, Mapping):
             raise BadInput("this is no record but " + type(row).__name__)
-        return int(uid_of(row, self._rest.uid)), version_of(row)
+        version_of(row)
+        return int(uid_of(row, self._rest.uid)), row
 
-    def _ours(self, raw: Mapping[str, object]) -> bool:
-        return self._filter.holds(raw)
+    def _record(self, row: Raw, unreadable: list[tuple[str, str]]) -> DeskRecord | None:
+        try:
+            return record_of(row, self._rest.uid)
+        except BadInput as error:
+            unreadable.append((as_text(row), str(error)))
+            return None
+
+    def _is_open(self, raw: Raw) -> bool:
+        return self._filter.holds(raw) and self._open.holds(raw)
 
 
 def _number(text: str, field: str) -> int:
