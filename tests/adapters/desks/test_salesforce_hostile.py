@@ -73,16 +73,20 @@ async def test_an_error_for_one_case_only_hides_no_other(
     assert len(reader.unreadable) == 1
 
 
+@pytest.mark.parametrize("count", [1, 10])
 async def test_an_org_that_is_down_is_not_taken_for_bad_cases(
-    reader: Reader, witness: SalesforceWitness
+    reader: Reader, witness: SalesforceWitness, count: int
 ) -> None:
-    cases = [await witness.open(f"case {index}") for index in range(5)]
+    cases = [await witness.open(f"case {index}") for index in range(count)]
     fault = witness.emulated.faults.add(FaultKind.SERVER_ERROR, calls=None, path="Subject")
     for _ in range(4):
+        before = len(witness.emulated.front.requests)
         with pytest.raises(RetryLater):
             await reader.poll()
+        assert len(witness.emulated.front.requests) < before + 12, "it gives up soon"
     witness.emulated.faults.remove(fault)
-    await reader.poll()
+    for _ in range(2):  # a page holds ten, and the reader takes seven
+        await reader.poll()
     assert reader.reported == cases
     assert not reader.unreadable
 
@@ -108,6 +112,18 @@ async def test_a_page_of_nothing_but_damaged_cases_is_no_end(
     witness.emulated.faults.add(FaultKind.DAMAGED, field="Id", value=None)
     assert await polled(reader) == 1
     assert reader.reported == cases
+
+
+async def test_damaged_cases_of_a_whole_page_are_passed_over(
+    reader: Reader, witness: SalesforceWitness
+) -> None:
+    cases = [await witness.open(f"case {index}") for index in range(25)]
+    witness.emulated.faults.add(FaultKind.DAMAGED, field="LastModifiedById", value=None)
+    assert await polled(reader) == 0
+    assert reader.reported == cases[10:]
+    assert len(reader.unreadable) == 10
+    await polled(reader)
+    assert reader.reported == cases[10:] + cases[:10]
 
 
 async def test_a_case_that_comes_twice_is_told_once(

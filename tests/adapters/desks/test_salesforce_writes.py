@@ -89,6 +89,17 @@ async def test_what_the_org_refuses_or_alters_is_named(
         assert not isinstance(told.value, NeedsHuman | Conflict)
 
 
+async def test_a_comment_that_is_refused_takes_the_fields_back_and_is_named(
+    reader: Reader, witness: SalesforceWitness
+) -> None:
+    case = await witness.open("too much to say")
+    write = DeskWrite(key="k", fields={"Status": "Working"}, note="x" * 4_000)
+    with pytest.raises(Permanent, match="STRING_TOO_LONG") as told:
+        await reader.desk.write(case, write)
+    assert told.value.field == "CommentBody"
+    assert witness.emulated.case(case)["Status"] == "New"
+
+
 async def test_values_are_compared_as_salesforce_writes_them(
     reader: Reader, witness: SalesforceWitness
 ) -> None:
@@ -201,6 +212,16 @@ async def test_two_cases_with_one_key_need_a_human(
     with pytest.raises(NeedsHuman, match="several"):  # made since the look-up
         await reader.desk.create(write)
     assert await witness.titled("third") == 0
+
+
+async def test_a_key_in_other_letters_is_not_taken_for_ours(
+    reader: Reader, witness: SalesforceWitness
+) -> None:
+    other = await witness.open("somebody else's")
+    witness.emulated.edit(other, Dragoman_Key__c="FAULT-1")
+    with pytest.raises(NeedsHuman, match="letter case"):
+        await reader.desk.create(DeskWrite(key="fault-1", fields={"Subject": "ours"}))
+    assert await witness.title(other) == "somebody else's"
 
 
 @pytest.mark.parametrize("field", ["Nope__c", "Location__c"])

@@ -106,7 +106,7 @@ class Writes:
         return after
 
     async def _created(self, key: str) -> DeskRecord | None:
-        """The one case with this key. SOQL doesn't mind letter case, so it is looked at again."""
+        """The one case with this key. SOQL may not mind letter case, so it is looked at again."""
         field = self._settings.key_field
         having = f"{field} = {quoted(key)} LIMIT 3"
         soql = f"SELECT {self._shape.select((field,))} FROM Case WHERE {having}"  # noqa: S608 - SOQL, quoted
@@ -119,6 +119,13 @@ class Writes:
                 field=field,
                 value=key,
                 mend="merge them at the desk, or empty the field on all but one",
+            )
+        if records and not matching:  # an upsert would overwrite it
+            raise NeedsHuman(
+                f"case {records[0].external_id} has a key that differs in letter case only",
+                field=field,
+                value=key,
+                mend='let the field treat "ABC" and "abc" as different values',
             )
         return matching[0] if matching else None
 
