@@ -284,6 +284,27 @@ def test_locations_from_a_file(loaded: Load, tmp_path: Path) -> None:
     assert "site.locations_file" in problems(loaded, text)[0]
 
 
+def test_what_no_robot_takes_is_refused(loaded: Load, tmp_path: Path) -> None:
+    """An order with either of these could not be composed."""
+    text = (
+        "[locations.Dock]\nnode='d'\nx=1\ny=1\nmap='m'\ntheta = 90\n"
+        "[missions.look]\nactions = [{ type = 'inspect', blocking = 'hard' }]\n"
+        "[missions.see]\nactions = [{ type = 'inspect', blocking = 'maybe' }]\n"
+    )
+    assert problems(loaded, text) == [
+        "dragoman.toml:6: locations.Dock.theta = 90: theta is in radians, from -3.1416 to 3.1416; "
+        "90 degrees are 1.5708",
+        "dragoman.toml:8: missions.look.actions[0]: there is no blocking type 'hard'; "
+        "did you mean HARD?",
+        "dragoman.toml:10: missions.see.actions[0]: there is no blocking type 'maybe'; "
+        "use NONE, SOFT, HARD",
+    ]
+    (tmp_path / "places.csv").write_text("name,node,x,y,map,theta\nDock,d,1,1,m,-270\n")
+    (told,) = problems(loaded, "[site]\nlocations_file = 'places.csv'\n")
+    assert "places.csv:2: locations.Dock: theta: theta is in radians" in told
+    assert "-270 degrees are 1.5708" in told
+
+
 def test_secrets_are_looked_up_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DESK_PASSWORD", raising=False)
     path = tmp_path / "dragoman.toml"

@@ -8,6 +8,7 @@ adapter's own are not here but in the settings model of the adapter's plugin.
 
 from datetime import datetime
 from difflib import get_close_matches
+from math import pi, radians, remainder, tau
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -269,6 +270,14 @@ class MissionTable(Table):
     repeatable: bool = False
 
 
+def _radians(theta: float) -> float:
+    if abs(theta) > pi:
+        turned = remainder(radians(theta), tau)
+        mend = f"{theta:g} degrees are {turned:.4f}"
+        raise refused("theta is in radians, from -3.1416 to 3.1416", mend)
+    return theta
+
+
 class LocationTable(Table):
     """`[locations."NAME"]`: a place in metres and radians, by the name that the desk uses."""
 
@@ -276,7 +285,7 @@ class LocationTable(Table):
     x: float
     y: float
     map: Text
-    theta: float | None = None
+    theta: Annotated[float, AfterValidator(_radians)] | None = None
 
 
 class FaultsTable(Table):

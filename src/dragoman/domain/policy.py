@@ -105,13 +105,32 @@ class Weights:
             )
 
 
+BLOCKING = ("NONE", "SOFT", "HARD")
+"""What else a robot may do during an action (VDA 5050 6.8, blockingType)."""
+_BLOCKING = ", ".join(BLOCKING)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionTemplate:
-    """An action of a mission. parameters: name → template over the case's fields."""
+    """An action of a mission. parameters: name → template over the case's fields.
+
+    blocking: one of BLOCKING.
+    """
 
     type: str
     blocking: str = "HARD"
     parameters: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raise BadInput for a blocking type that no robot knows."""
+        if self.blocking not in BLOCKING:
+            meant = self.blocking.strip().upper()
+            raise BadInput(
+                f"there is no blocking type {self.blocking!r}",
+                field="blocking",
+                value=self.blocking,
+                mend=f"did you mean {meant}?" if meant in BLOCKING else f"use {_BLOCKING}",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
