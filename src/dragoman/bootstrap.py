@@ -188,6 +188,7 @@ def _parts(config: Config, clock: Clock, shims: Shims, real: Journal, mqtt: Mqtt
             locations=config.places(),
             weights=config.weights,
             solver=solve,
+            fleets=frozenset(fleets) or None,
         ),
         desks={
             name: _desk(config, name, table, kit, shims) for name, table in config.desks.items()

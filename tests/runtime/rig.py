@@ -100,6 +100,7 @@ class Rig:
             locations=PLACES,
             weights=Weights(),
             solver=solve,
+            fleets=frozenset({self.fleet_name}),
         )
         self.memory = MemoryDesk(clock=self.clock.now)
         intake = Intake(kit=kit, desk="d", mapping=self.incoming, kinds=frozenset({"look"}))

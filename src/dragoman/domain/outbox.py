@@ -15,6 +15,7 @@ from dragoman.domain.change import Change, Entry
 from dragoman.domain.coalescing import host, joined
 from dragoman.domain.delivery import Delivery, dropped
 from dragoman.domain.effects import Bind, Effect, Free, PublishCancel, PublishOrder, Tell, Withdraw
+from dragoman.domain.errors import Permanent
 from dragoman.domain.events import Confirmed
 from dragoman.domain.lifecycle import Job, Step, advance
 from dragoman.domain.order import Assignment, Order
@@ -95,6 +96,18 @@ class Draft:
             return self.add(advance(done.job, event, self.now, self.policy))
         return done.job
 
+    def add_whole(self, step: Step) -> Job:
+        """As `add`; but of a step that can't be told to its robot, nothing stays.
+
+        Raises Permanent then.
+        """
+        before = (dict(self.robots), [*self.deliveries], [*self.entries], [*self.steps])
+        try:
+            return self.add(step)
+        except Permanent:
+            self.robots, self.deliveries, self.entries, self.steps = before
+            raise
+
     def ask(self, robot_id: str, not_after: datetime) -> None:
         """Ask a robot how it is. Raises Permanent if its dialect has no such question."""
         robot = self.robot(robot_id)
@@ -138,9 +151,7 @@ class Draft:
             case PublishOrder():
                 return self._order(effect, step, attempt), False
             case PublishCancel():
-                robot = self.robot(effect.robot_id)
-                composed = self.outlets.cancel(effect.order_id, effect.action_id, robot, self.now)
-                self._to_robot(robot, composed, "cancel", step, effect.not_after)
+                self._cancel(effect, step)
         return attempt, False
 
     def _free(self, effect: Free) -> None:
@@ -156,6 +167,27 @@ class Draft:
             jobs=robot.jobs + effect.done,
             rests_until=rest or robot.rests_until,
         )
+
+    def _cancel(self, effect: PublishCancel, step: Step) -> None:
+        """Tell the robot to stop. If it can't be told, its silence makes the case uncertain."""
+        robot = self.robot(effect.robot_id)
+        try:
+            composed = self.outlets.cancel(effect.order_id, effect.action_id, robot, self.now)
+        except Permanent as error:
+            self.entries.append(
+                Entry(
+                    action="order.cancel_unsaid",
+                    at=self.now,
+                    text=f"Robot {robot.id} can't be told to stop: {error}",
+                    case_id=step.job.case.id,
+                    order_id=effect.order_id,
+                    robot_id=robot.id,
+                    trace_id=step.job.case.trace_id,
+                    data={"reason": str(error)},
+                )
+            )
+            return
+        self._to_robot(robot, composed, "cancel", step, effect.not_after)
 
     def _order(
         self, effect: PublishOrder, step: Step, attempt: Assignment | None

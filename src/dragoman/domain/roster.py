@@ -5,7 +5,7 @@ kept until the robot, its report or the time says something else, since a pass a
 them and hardly any has changed since the last one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -50,11 +50,14 @@ class _Verdict:
 
 
 class Roster:
-    """The fleet, sorted into fit and unfit."""
+    """The fleet, sorted into fit and unfit. fleets: names of those there are; None: any."""
 
-    def __init__(self, policy: Policy, weights: Weights) -> None:
+    def __init__(
+        self, policy: Policy, weights: Weights, fleets: Collection[str] | None = None
+    ) -> None:
         self._policy = policy
         self._weights = weights
+        self._fleets = fleets
         self._verdicts: dict[str, _Verdict] = {}
 
     def pool(
@@ -81,7 +84,10 @@ class Roster:
         return Pool(candidates=tuple(candidates), excluded=excluded)
 
     def _verdict(self, robot: Robot, report: RobotReport | None, now: datetime) -> _Verdict:
-        why, until = unfit(robot, report, now, self._policy, self._weights)
+        if self._fleets is not None and robot.fleet not in self._fleets:
+            why, until = f"its fleet {robot.fleet} is not in the configuration", FOREVER
+        else:
+            why, until = unfit(robot, report, now, self._policy, self._weights)
         candidate = None
         if not why and report is not None:
             at = report.position

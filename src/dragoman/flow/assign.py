@@ -4,13 +4,13 @@ Called by the runtime whenever a case starts to wait or a robot becomes free. On
 every pair's cost, solves them together, and journals each choice with all costs and exclusions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dragoman.domain import choosing
 from dragoman.domain.case import Case
 from dragoman.domain.change import Change
-from dragoman.domain.errors import BadInput
+from dragoman.domain.errors import BadInput, Permanent
 from dragoman.domain.events import Chosen, Unplaceable
 from dragoman.domain.lifecycle import advance
 from dragoman.domain.mission import place_of, plan
@@ -25,18 +25,22 @@ from dragoman.ports.solver import Solver
 
 @dataclass(slots=True, kw_only=True)
 class Assign:
-    """What the choice needs beside the kit: missions and places by name, weights, the solver."""
+    """What the choice needs beside the kit: missions and places by name, weights, the solver.
+
+    fleets: those that are configured; None: any.
+    """
 
     kit: Kit
     missions: Mapping[str, Mission]
     locations: Mapping[str, Place]
     weights: Weights
     solver: Solver
+    fleets: Collection[str] | None = None
     roster: Roster = field(init=False)
 
     def __post_init__(self) -> None:
         """The roster goes by the same policy and weights."""
-        self.roster = Roster(self.kit.policy, self.weights)
+        self.roster = Roster(self.kit.policy, self.weights, self.fleets)
 
     def run(self, reports: Mapping[str, RobotReport]) -> Change:
         """One pass over all waiting cases. reports: the newest state of each robot, since start.
@@ -104,4 +108,9 @@ class Assign:
             boots=candidate.robot.boots,
             decision=choosing.explain(posed, row, column),
         )
-        draft.add(advance(job, chosen, draft.now, self.kit.policy))
+        try:
+            draft.add_whole(advance(job, chosen, draft.now, self.kit.policy))
+        except Permanent as error:
+            reason = f"its order can't be said to robot {candidate.robot.id}: {error}"
+            event = Unplaceable(reason=reason)
+            draft.add(advance(job, event, draft.now, self.kit.policy))

@@ -17,6 +17,7 @@ from dragoman.domain.robot import FleetReport, RobotReport
 from dragoman.flow import operate, recover
 from dragoman.flow.track import Track
 from dragoman.ports.feed import FeedCommand
+from dragoman.runtime import orphans
 from dragoman.runtime.courier import Courier
 from dragoman.runtime.handlers import couriers
 from dragoman.runtime.operators import Operators
@@ -76,6 +77,7 @@ class Gateway:
             for name, desk in self.parts.desks.items():
                 stack.push_async_callback(_stopped, name, desk.desk.close)
             await self.kit.journal.commit(recover.started(self.kit, self.parts.version))
+            self._commit(orphans.told(self.kit, self.couriers))
             for name, feed in self.parts.feeds.items():
                 stack.push_async_callback(_stopped, name, feed.feed.stop)
                 await feed.feed.start(self._command)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from dragoman.domain.errors import Permanent
 from dragoman.domain.mapping import Outgoing
 from dragoman.domain.order import Order
 from dragoman.domain.outbox import Composed
@@ -20,7 +21,10 @@ EventOf = Callable[[Status, str], Mapping[str, object]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfiguredOutlets:
-    """fleets: by name. desks: the outgoing mapping by desk name. feeds: the names of all feeds."""
+    """fleets: by name. desks: the outgoing mapping by desk name. feeds: the names of all feeds.
+
+    What is for a robot of another fleet raises Permanent.
+    """
 
     fleets: Mapping[str, Fleet]
     desks: Mapping[str, Outgoing]
@@ -52,6 +56,14 @@ class ConfiguredOutlets:
         return tuple((name, event) for name in self.feed_names)
 
     def _compose(self, command: Command, robot: Robot, now: datetime) -> Composed:
-        parcel = self.fleets[robot.fleet].compose(command, robot, now)
+        fleet = self.fleets.get(robot.fleet)
+        if fleet is None:
+            raise Permanent(
+                "there is no fleet of this name in the configuration",
+                field="fleets",
+                value=robot.fleet,
+                mend=f"configure [fleets.{robot.fleet}] again to reach its robots",
+            )
+        parcel = fleet.compose(command, robot, now)
         payload = {"topic": parcel.topic, "body": parcel.body}
         return Composed(payload=payload, header=parcel.header)

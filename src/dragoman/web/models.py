@@ -212,7 +212,10 @@ class TallyView(Shown):
 
 
 class TargetStatus(BaseModel):
-    """One target of the outbox: its breaker, and what waits for it."""
+    """One target of the outbox: its breaker, and what waits for it.
+
+    orphaned: it isn't in the configuration any more, so nothing leaves.
+    """
 
     target: str
     breaker: BreakerState
@@ -221,6 +224,7 @@ class TargetStatus(BaseModel):
     in_flight: int
     queued: int
     dead: int
+    orphaned: bool = False
 
 
 class PollerStatus(BaseModel):

@@ -9,7 +9,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import Field
 
 from dragoman.domain.change import Entry
-from dragoman.domain.delivery import DeliveryState
+from dragoman.domain.delivery import BreakerState, DeliveryState
+from dragoman.runtime.orphans import orphans
 from dragoman.web.auth import public, read
 from dragoman.web.health import readiness
 from dragoman.web.models import EntryView, Page, PollerStatus, Status, TargetStatus
@@ -54,10 +55,11 @@ async def status(web: Here) -> Status:
 
 
 def targets(web: Web) -> list[TargetStatus]:
-    """Every target with its breaker and what waits for it."""
-    waiting = web.gateway.kit.site.tally()
+    """Every target with its breaker and what waits for it, then those nobody carries for."""
+    gateway = web.gateway
+    waiting = gateway.kit.site.tally()
     none: Counter[DeliveryState] = Counter()
-    return [
+    carried = [
         TargetStatus(
             target=target,
             breaker=courier.breaker.state,
@@ -67,7 +69,20 @@ def targets(web: Web) -> list[TargetStatus]:
             queued=waiting.get(target, none)[DeliveryState.QUEUED] - courier.in_flight,
             dead=waiting.get(target, none)[DeliveryState.DEAD],
         )
-        for target, courier in sorted(web.gateway.couriers.items())
+        for target, courier in sorted(gateway.couriers.items())
+    ]
+    return carried + [
+        TargetStatus(
+            target=target,
+            breaker=BreakerState.OPEN,
+            since=None,
+            reason="it is not in the configuration",
+            in_flight=0,
+            queued=counts[DeliveryState.QUEUED],
+            dead=counts[DeliveryState.DEAD],
+            orphaned=True,
+        )
+        for target, counts in orphans(gateway.kit.site, gateway.couriers).items()
     ]
 
 
