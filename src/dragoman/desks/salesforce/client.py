@@ -63,6 +63,11 @@ class SalesforceDesk:
         """See the port."""
         return await self._writes.create(write)
 
+    @property
+    def batch(self) -> int:
+        """See ports/survey.py."""
+        return self._surveys.batch
+
     async def survey(self, after: str, limit: int) -> DeskPage:
         """See ports/survey.py."""
         return await self._surveys.page(after, limit)

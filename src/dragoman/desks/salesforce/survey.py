@@ -20,18 +20,18 @@ _LOT = 100
 
 
 class Surveys:
-    """The surveys of one org. Open is what has IsClosed = false."""
+    """The surveys of one org. Open is what has IsClosed = false. batch: cases of one query."""
 
     def __init__(self, rest: Rest, shape: Shape, settings: SalesforceSettings) -> None:
         self._rest = rest
         self._shape = shape
         self._own = f" AND ({settings.query})" if settings.query.strip() else ""
-        self._page_size = settings.page_size
+        self.batch = min(settings.page_size, _LOT)
 
     async def page(self, after: str, limit: int) -> DeskPage:
         """See `Survey.survey`. Where cases are too large for one answer, fewer are asked for."""
         try:
-            rows, size = await self._fitting(after, max(1, min(limit, self._page_size)))
+            rows, size = await self._fitting(after, max(1, min(limit, self.batch)))
         except BodyTooLarge as error:
             return await self._without_first(after, str(error))
         records: list[DeskRecord] = []
