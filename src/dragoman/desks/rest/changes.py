@@ -211,10 +211,10 @@ class Changes:
             times = list(self._times(page.items))
             if times:
                 break
+        if not times:
+            return  # nothing to prove it with yet
         asked = _EPOCH
         for _ in range(3):  # the record may change between two requests
-            if not times:
-                return  # nothing to prove it with yet
             asked = floored(max(times), self._table.granularity_s)
             page = await self._pages.page(self._first(asked))
             times = [floored(at, self._table.granularity_s) for at in self._times(page.items)]
@@ -222,7 +222,7 @@ class Changes:
             if not early and (asked in times or (times and not self._table.ordered)):
                 self._proven = True
                 return
-            if early:
+            if early or not times:
                 break
         raise NeedsHuman(
             "the desk's filter doesn't find a record by the time that the desk gives for it",

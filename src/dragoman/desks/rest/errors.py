@@ -9,12 +9,19 @@ from typing import Any
 
 from dragoman.config.jmes import reader
 from dragoman.desks.rest.settings import ErrorsTable
-from dragoman.domain.errors import BadInput, Conflict, DragomanError, NeedsHuman, Permanent
+from dragoman.domain.errors import (
+    BadInput,
+    Conflict,
+    DragomanError,
+    NeedsHuman,
+    NotFound,
+    Permanent,
+)
 from dragoman.transport.http import HttpAnswer, HttpClient
 from dragoman.transport.http_errors import NotJson, RateLimited
 
 
-class Gone(Permanent):
+class Gone(NotFound):
     """The record doesn't exist, or not for our account."""
 
 

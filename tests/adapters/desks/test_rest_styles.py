@@ -1,0 +1,413 @@
+"""The ways of REST desks: paging, times, log-ins, conditional writes, transitions."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from dragoman.desks.rest.client import RestDesk
+from dragoman.domain.errors import BadInput, Conflict, NeedsHuman, Permanent
+from dragoman.ports.desk import DeskWrite
+from dragoman.testing.conformance.desk_witness import Reader
+from dragoman.testing.rt import Fault
+from tests.adapters.desks.rest_styles import PASSWORD, StylesDesk, at_zone, connected
+from tests.adapters.desks.witnesses import ShiftingClock
+
+
+@pytest.fixture
+async def emulated(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StylesDesk]:
+    monkeypatch.setenv("STYLES_PASSWORD", PASSWORD)
+    async with StylesDesk(ShiftingClock()) as desk:
+        yield desk
+        for adapter in desk.adapters:
+            await adapter.close()
+
+
+PAGINGS: dict[str, dict[str, Any]] = {
+    "offset": {"at": "at", "size_name": "size"},
+    "page": {"at": "at", "size_name": "size"},
+    "cursor": {"at": "at", "size_name": "size", "next": "next"},
+    "link": {"size_name": "size"},
+    "next": {"size_name": "size", "next": "next"},
+}
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("style", PAGINGS)
+async def test_each_way_of_paging_brings_everything(
+    emulated: StylesDesk, style: str, ordered: bool
+) -> None:
+    emulated.style = style
+    paging = {"style": style, "size": 4, **PAGINGS[style]}
+    desk = connected(emulated, paging=paging, changes={"ordered": ordered})
+    reader = Reader(desk)
+    await reader.poll()
+    numbers = [emulated.open(f"item {index}") for index in range(18)]  # all in one second
+    await reader.poll()
+    assert sorted(reader.reported, key=int) == numbers
+    emulated.edit("7", name="edited")
+    await reader.poll()
+    assert reader.reported[18:] == ["7"]
+
+
+async def test_a_server_s_own_smaller_pages_hide_nothing(emulated: StylesDesk) -> None:
+    emulated.style, emulated.most, emulated.tells_total = "offset", 3, True
+    paging = {"style": "offset", "size": 50, "at": "at", "size_name": "size", "total": "total"}
+    reader = Reader(connected(emulated, paging=paging))
+    await reader.poll()
+    numbers = [emulated.open(f"item {index}") for index in range(10)]
+    await reader.poll()
+    assert sorted(reader.reported, key=int) == numbers
+
+
+async def test_a_search_by_post_pages_in_its_body(emulated: StylesDesk) -> None:
+    emulated.style = "offset"
+    searching = {"path": "/search", "method": "POST", "query": {}, "body": {"since": "{since}"}}
+    desk = connected(
+        emulated,
+        paging={"style": "offset", "size": 4, "at": "at", "size_name": "size"},
+        requests={"list": searching},
+    )
+    reader = Reader(desk)
+    await reader.poll()
+    numbers = [emulated.open(f"item {index}") for index in range(9)]
+    await reader.poll()
+    assert reader.reported == numbers
+
+
+async def test_the_next_page_on_another_host_is_not_asked_for(emulated: StylesDesk) -> None:
+    emulated.style, emulated.next_host = "next", "http://127.0.0.2:9"
+    for index in range(9):
+        emulated.open(f"item {index}", ago_s=100)
+    desk = connected(
+        emulated,
+        paging={"style": "next", "size": 4, **PAGINGS["next"]},
+        changes={"by": "snapshot"},
+        requests={"list": {"path": "/items", "query": {"since": "1970-01-02T00:00:00+00:00"}}},
+    )
+    with pytest.raises(NeedsHuman, match="another host") as told:
+        await desk.changes("", 7)
+    assert "127.0.0.2" in told.value.value
+
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+TIMES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "epoch": (
+        lambda at: int(at.timestamp()),
+        lambda text: datetime.fromtimestamp(int(text), UTC),
+        {"record": {"time_format": "epoch"}},
+    ),
+    "epoch_ms": (
+        lambda at: int(at.timestamp() * 1000),
+        lambda text: datetime.fromtimestamp(int(text) / 1000, UTC),
+        {"record": {"time_format": "epoch_ms"}},
+    ),
+    "roundup": (
+        at_zone("UTC", "%Y-%m-%d.%H:%M:%S"),
+        lambda text: datetime.strptime(text, "%Y-%m-%d.%H:%M:%S").replace(tzinfo=UTC),
+        {"record": {"time_format": "%Y-%m-%d.%H:%M:%S"}},
+    ),
+    "no offset, a zone far away": (
+        at_zone("Asia/Shanghai", "%Y-%m-%d %H:%M:%S"),
+        lambda text: datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=SHANGHAI),
+        {"record": {"time_format": "%Y-%m-%d %H:%M:%S", "zone": "Asia/Shanghai"}},
+    ),
+    "minutes only": (
+        at_zone("UTC", "%Y-%m-%dT%H:%MZ"),
+        lambda text: datetime.strptime(text, "%Y/%m/%d %H:%M").replace(tzinfo=UTC),
+        {"changes": {"since_format": "%Y/%m/%d %H:%M", "granularity_s": 60}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TIMES)
+async def test_each_way_of_writing_times(emulated: StylesDesk, name: str) -> None:
+    emulated.write_time, emulated.read_since, settings = TIMES[name]
+    emulated.open("long ago", ago_s=100_000)
+    reader = Reader(connected(emulated, **settings))
+    await reader.poll()
+    number = emulated.open("now")
+    await reader.poll()
+    assert reader.reported == [number]
+    emulated.edit(number, name="edited at once")
+    assert await reader.poll() == 1
+    assert await reader.poll() == 0
+    assert reader.records[number].updated_at.tzinfo is not None
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York"])
+async def test_a_desk_that_reads_times_in_another_zone_is_seen_at_the_start(
+    emulated: StylesDesk, zone: str
+) -> None:
+    emulated.write_time = at_zone("UTC", "%Y-%m-%d %H:%M:%S")
+    emulated.read_since = lambda text: datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(
+        tzinfo=ZoneInfo(zone)
+    )
+    for hours in (30, 12, 9, 6, 3, 0):
+        emulated.open(f"{hours} hours ago", ago_s=3600 * hours)
+    settings = {"record": {"time_format": "%Y-%m-%d %H:%M:%S"}}
+    desk = connected(emulated, **settings)
+    with pytest.raises(NeedsHuman, match="by the time that the desk gives for it"):
+        await desk.changes("", 7)
+    emulated.requests.clear()
+    right = connected(emulated, changes={"since_zone": zone}, **settings)
+    assert (await right.changes("", 7)).cursor
+
+
+async def test_a_filter_that_is_ignored_is_seen(emulated: StylesDesk) -> None:
+    emulated.ignores_filter = True
+    emulated.open("old", ago_s=5000)
+    emulated.open("new")
+    desk = connected(emulated)
+    with pytest.raises(NeedsHuman) as told:
+        await desk.changes("", 7)
+    assert told.value.field == "requests.list.query"
+
+
+async def test_what_is_not_ours_is_left_out_whatever_the_desk_answers(emulated: StylesDesk) -> None:
+    desk = connected(emulated, changes={"keep": "name != 'theirs'"})
+    reader = Reader(desk)
+    await reader.poll()
+    emulated.open("theirs")
+    ours = emulated.open("ours")
+    await reader.poll()
+    assert reader.reported == [ours]
+
+
+async def test_new_ids_alone_are_enough_for_a_desk_without_times(emulated: StylesDesk) -> None:
+    emulated.ignores_filter = True
+    emulated.open("before")
+    desk = connected(emulated, changes={"by": "ids"}, record={"updated_at": None})
+    reader = Reader(desk)
+    await reader.poll()
+    numbers = [emulated.open(f"item {index}") for index in range(9)]
+    emulated.edit("1", name="not noticed")
+    await reader.poll()
+    assert reader.reported == numbers
+    with pytest.raises(BadInput):
+        await desk.changes("snapshot1 x", 7)
+
+
+def secret(name: str = "STYLES_PASSWORD") -> dict[str, str]:
+    return {"env": name}
+
+
+LOG_IN = {
+    "type": "session",
+    "username": "gateway",
+    "password": secret(),
+    "path": "/login",
+    "body": {"user": "{username}", "pass": "{password}"},
+}
+SESSIONS: dict[str, dict[str, Any]] = {
+    "token in the answer": {"token": "data.token", "header": "X-Session", "prefix": "tok "},
+    "token in a header": {"token_header": "X-Subject-Token", "header": "X-Session"},
+    "cookies": {
+        "encode": "form",
+        "cookies": ["sessionid"],
+        "cookie_headers": {"X-CSRFToken": "csrftoken"},
+    },
+}
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+async def test_a_session_is_opened_again_when_it_ends(emulated: StylesDesk, name: str) -> None:
+    def holds(request: Any) -> bool:
+        told = request.headers.get("X-Session", "").removeprefix("tok ")
+        cookie = request.headers.get("Cookie", "")
+        csrf = request.headers.get("X-CSRFToken", "")
+        by_cookie = cookie == f"sessionid={emulated.session}" and csrf == f"c{emulated.log_ins}"
+        return bool(told == emulated.session or by_cookie)
+
+    emulated.allow = holds
+    number = emulated.open("behind a log-in")
+    desk = connected(emulated, auth=LOG_IN | SESSIONS[name])
+    assert (await desk.read(number)).raw["name"] == "behind a log-in"
+    await desk.read(number)
+    assert emulated.log_ins == 1
+    emulated.session = "ended by the desk"
+    await desk.read(number)
+    assert emulated.log_ins == 2
+
+
+async def test_a_session_that_is_refused_for_good_needs_a_human(
+    emulated: StylesDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulated.allow = lambda request: False
+    desk = connected(emulated, auth=LOG_IN | SESSIONS["cookies"])
+    with pytest.raises(NeedsHuman, match="credentials"):
+        await desk.read("1")
+    assert emulated.log_ins == 2, "one more log-in, and no more"
+    monkeypatch.setenv("STYLES_PASSWORD", "wrong")
+    with pytest.raises(NeedsHuman, match="refused the log-in") as told:
+        await desk.read("1")
+    assert "wrong" not in str(told.value)
+
+
+async def test_a_log_in_that_yields_nothing_is_told(emulated: StylesDesk) -> None:
+    for more in ({"token": "data.key"}, {"cookies": ["sid"]}, {"token_header": "X-None"}):
+        desk = connected(emulated, auth=LOG_IN | more)
+        with pytest.raises(NeedsHuman, match="the answer to the log-in holds no"):
+            await desk.read("1")
+
+
+async def test_a_key_in_a_header_or_in_the_query(emulated: StylesDesk) -> None:
+    number = emulated.open("keyed")
+    emulated.allow = lambda request: request.headers.get("X-Key") == "k STYLES"
+    key = {"type": "header", "name": "X-Key", "prefix": "k ", "value": secret("STYLES_KEY")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STYLES_KEY", "STYLES")
+        desk = connected(emulated, auth=key)
+        await desk.read(number)
+        patch.setenv("STYLES_KEY", "ROTATED")
+        emulated.allow = lambda request: request.headers.get("X-Key") == "k ROTATED"
+        await desk.read(number)
+        emulated.allow = lambda request: request.query.get("api_key") == "ROTATED"
+        asked = {"type": "query", "name": "api_key", "value": secret("STYLES_KEY")}
+        desk = connected(emulated, auth=asked)
+        await desk.read(number)
+
+
+async def test_client_credentials_with_a_scope(emulated: StylesDesk) -> None:
+    emulated.allow = lambda r: r.headers.get("Authorization") == f"Bearer {emulated.session}"
+    auth = {
+        "type": "oauth2",
+        "client_id": "gateway",
+        "client_secret": secret(),
+        "token_url": f"{emulated.url}/token",
+        "extra": {"scope": "items"},
+    }
+    number = emulated.open("behind OAuth")
+    desk = connected(emulated, auth=auth)
+    await desk.read(number)
+    emulated.session = "revoked"
+    await desk.read(number)
+    assert emulated.log_ins == 2
+
+
+async def test_extra_headers_go_along_with_everything(emulated: StylesDesk) -> None:
+    headers = {"Origin": "https://desk.example.com", "X-Requested-With": "dragoman"}
+    desk = connected(emulated, headers=headers)
+    number = emulated.open("strict about origins")
+    await desk.write(number, DeskWrite(key="k", fields={"state": "working"}))
+    assert len(emulated.seen_headers) == 3
+    assert all(one.items() >= headers.items() for one in emulated.seen_headers)
+
+
+CONDITIONAL: dict[str, dict[str, Any]] = {
+    "etag": {
+        "record": {"etag": True},
+        "changes": {"whole": False},
+        "requests": {"update": {"if_match": True}},
+    },
+    "version": {
+        "record": {"version": "v"},
+        "requests": {"update": {"body": {"v": "{version}"}}},
+    },
+}
+
+
+@pytest.mark.parametrize("way", CONDITIONAL)
+async def test_somebody_faster_is_seen(emulated: StylesDesk, way: str) -> None:
+    emulated.needs_version = way == "version"
+    desk = connected(emulated, **CONDITIONAL[way])
+    number = emulated.open("contended")
+    await desk.write(number, DeskWrite(key="k1", fields={"state": "working"}))
+    status = 412 if way == "etag" else 409
+    stale = Fault(status=status, body='{"message":"it changed"}')
+    emulated.faults.plan(stale, times=2, method="PATCH")
+    after = await desk.write(number, DeskWrite(key="k2", fields={"state": "done"}))
+    assert after.raw["state"] == "done"
+    emulated.faults.plan(stale, times=3, method="PATCH")
+    with pytest.raises(Conflict):
+        await desk.write(number, DeskWrite(key="k3", fields={"state": "new"}))
+
+
+async def test_a_precondition_is_looked_at_again_after_somebody_faster(
+    emulated: StylesDesk,
+) -> None:
+    desk = connected(emulated, **CONDITIONAL["etag"])
+    number = emulated.open("closed in between")
+    patch = emulated._patch
+
+    async def faster(request: Any) -> Any:
+        if emulated.records[number]["state"] == "new":
+            emulated.edit(number, state="closed by Pat")
+        return await patch(request)
+
+    emulated._patch = faster  # type: ignore[method-assign] # a person between our look and our write
+    await emulated.stop()
+    await emulated.start()
+    write = DeskWrite(key="k", fields={"state": "working"}, expect={"state": ("new",)})
+    with pytest.raises(Conflict, match="closed by Pat"):
+        await desk.write(number, write)
+
+
+@pytest.fixture
+def mover(emulated: StylesDesk) -> RestDesk:
+    moves = {
+        "path": "/items/{id}/close",
+        "field": "state",
+        "values": {"closed": "shut"},
+        "body": {"how": "{value}", "n": 1},
+    }
+    return connected(emulated, requests={"transition": moves})
+
+
+async def test_a_transition_is_a_request_of_its_own(emulated: StylesDesk, mover: RestDesk) -> None:
+    number = emulated.open("to be closed")
+    write = DeskWrite(key="k", fields={"state": "closed", "name": "renamed"})
+    after = await mover.write(number, write)
+    assert after.raw["state"] == "closed"
+    assert emulated.sent_bodies == [{"name": "renamed"}, {"how": "shut", "n": 1}]
+    again = DeskWrite(key="k", fields=write.fields, retried=True)
+    await mover.write(number, again)
+    assert len(emulated.sent_bodies) == 2, "it is done already"
+
+
+async def test_a_transition_that_leads_elsewhere_is_named(
+    emulated: StylesDesk, mover: RestDesk
+) -> None:
+    number = emulated.open("stubborn")
+    with pytest.raises(Permanent) as told:
+        await mover.write(number, DeskWrite(key="k", fields={"state": "reopened"}))
+    assert told.value.field == "state"
+    assert f"record {number}" in told.value.text
+
+
+async def test_fields_have_their_types_and_places(emulated: StylesDesk) -> None:
+    emulated.open("typed", floor=0, urgent=False, tags=[], deep=None)
+    desk = connected(
+        emulated,
+        fields={
+            "floor": {"type": "integer"},
+            "urgent": {"type": "boolean"},
+            "tags": {"type": "list"},
+            "robot": {"path": "deep.robot.id", "put": "deep.robot.id"},
+        },
+    )
+    fields = {"floor": "3", "urgent": "yes", "tags": "a, b", "robot": "agv-1"}
+    await desk.write("1", DeskWrite(key="k", fields=fields))
+    deep = {"robot": {"id": "agv-1"}}
+    assert emulated.sent_bodies == [{"floor": 3, "urgent": True, "tags": ["a", "b"], "deep": deep}]
+    with pytest.raises(BadInput) as told:
+        await desk.write("1", DeskWrite(key="k", fields={"floor": "third"}))
+    assert (told.value.field, told.value.value) == ("floor", "third")
+
+
+async def test_a_form_is_sent_as_one(emulated: StylesDesk) -> None:
+    number = emulated.open("by form")
+    desk = connected(emulated, requests={"update": {"method": "PUT", "encode": "form"}})
+    await desk.write(number, DeskWrite(key="k", fields={"name": "ä & ü", "state": "working"}))
+    assert emulated.sent_bodies == [{"name": "ä & ü", "state": "working"}]
+
+
+async def test_a_write_without_a_request_for_it_is_told(emulated: StylesDesk) -> None:
+    number = emulated.open("silent")
+    desk = connected(emulated)
+    with pytest.raises(Permanent, match=r"requests\.comment"):
+        await desk.write(number, DeskWrite(key="k", comment="hello?"))
+    with pytest.raises(Permanent, match=r"requests\.create"):
+        await desk.create(DeskWrite(key="k", fields={"name": "x"}))
