@@ -33,6 +33,23 @@ async def reader(witness: JiraWitness) -> AsyncIterator[Reader]:
     await reader.desk.close()
 
 
+async def test_fields_that_are_not_read_are_still_checked(witness: JiraWitness) -> None:
+    witness.options = {"fields": ["summary"]}
+    desk = witness.connect()
+    number = await witness.open("few fields")
+    assert "priority" not in (await desk.read(number)).raw["fields"]  # type: ignore[operator] # raw JSON
+    fields = {"customfield_10050": "agv/1", "status": "In Progress"}
+    after = await desk.write(
+        number, DeskWrite(key="k", fields=fields, expect={"priority": ("Medium",)})
+    )
+    assert after.raw["fields"]["customfield_10050"] == "agv/1"  # type: ignore[index] # raw JSON
+    with pytest.raises(Conflict, match="priority is 'Medium'"):
+        await desk.write(number, DeskWrite(key="k2", note="n", expect={"priority": ("High",)}))
+    made = await desk.create(DeskWrite(key="f", fields={"summary": "s", "priority": "High"}))
+    assert (await desk.create(DeskWrite(key="f"))).external_id == made.external_id
+    await desk.close()
+
+
 # --- the search lags
 
 

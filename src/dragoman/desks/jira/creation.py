@@ -45,7 +45,8 @@ class Creation:
         label = self._label(write.key)
         found = await self._labelled(label)
         if found is None:
-            found = await self._rest.read(await self._opened(write, label))
+            number = await self._opened(write, label)
+            found = await self._rest.read(number, (_LABELS, *write.fields))
             if label not in _labels(found.raw):
                 raise self._keyless()
             check(found.raw, {k: v for k, v in write.fields.items() if k not in _APART})

@@ -99,14 +99,15 @@ class Rest:
             raise NotJson("the answer to a read of several issues holds no list of them")
         return issues
 
-    async def read(self, issue: str) -> DeskRecord:
-        """One issue. Raises Gone."""
+    async def read(self, issue: str, also: Iterable[str] = ()) -> DeskRecord:
+        """One issue. also: fields to ask for besides the chosen ones. Raises Gone."""
+        fields = dict.fromkeys((*self._fields, *also))
         raw = await self._of_one(
             "GET",
             issue,
             "",
             "a read",
-            params={"fields": ",".join(self._fields), "expand": "changelog"},
+            params={"fields": ",".join(fields), "expand": "changelog"},
         )
         record = record_of(raw)
         if record.external_id != issue:

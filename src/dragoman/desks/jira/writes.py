@@ -50,7 +50,7 @@ class Writes:
         for message in messages:
             if message.mark not in said:
                 await self._rest.say(issue, message.text, internal=message.internal)
-        after = await self._rest.read(issue)
+        after = await self._rest.read(issue, expected)
         check(after.raw, expected)
         return after
 
@@ -58,7 +58,7 @@ class Writes:
         """Write fields and status under the precondition; returns what they have to be now."""
         fields = {name: value for name, value in write.fields.items() if name != STATUS}
         encoded = await self._catalogue.encoded(fields)
-        before = (await self._rest.read(issue)).raw
+        before = (await self._rest.read(issue, (*write.fields, *write.expect))).raw
         left = {n: v for n, v in write.fields.items() if not same(v, before, n)}
         if write.retried and write.fields and not left:
             return write.fields
