@@ -7,8 +7,9 @@ Salesforce. Source: SOQL and SOSL Reference, REST API Developer Guide (Query).
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from dragoman.testing.salesforce.errors import Refused
@@ -82,15 +83,17 @@ class Select:
 
     def _matching(self, table: Table, query: Query, *, deleted: bool) -> list[Row]:
         test = self._test(table.schema, query.where) if query.where else lambda _: True
-        rows = [
-            row
-            for row in _candidates(table, query.where)
-            if (deleted or not row["IsDeleted"]) and test(row)
-        ]
+        found, order = _candidates(table, query.where)
+        rows = (row for row in found if (deleted or not row["IsDeleted"]) and test(row))
+        end = None if query.limit is None else query.offset + query.limit
+        wanted = [(".".join(self._path(table.schema, name)), down) for name, down in query.order]
+        if wanted == [(name, False) for name in order[: len(wanted)]]:
+            return list(islice(rows, query.offset, end))
+        ordered = list(rows)
         for name, descending in reversed(query.order):
             read, _ = self._reader(table.schema, name)
-            rows.sort(key=lambda row, read=read: _rank(read(row)), reverse=descending)  # type: ignore[misc]  # a lambda with a default has no inferred type
-        return rows[query.offset :][: query.limit]
+            ordered.sort(key=lambda row, read=read: _rank(read(row)), reverse=descending)  # type: ignore[misc]  # a lambda with a default has no inferred type
+        return ordered[query.offset : end]
 
     def _path(self, schema: Schema, name: str) -> tuple[str, ...]:
         """A field with its relationships, spelt as the schema spells them."""
@@ -201,26 +204,33 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _candidates(table: Table, where: Condition | None) -> Iterator[Row]:
-    """Rows among which those of the query are: by id, index or time where it names one."""
+def _candidates(table: Table, where: Condition | None) -> tuple[Iterator[Row], Sequence[str]]:
+    """Rows among which those of the query are, by id, index or time where it names one.
+
+    And the fields in whose order they come, so that a query in this order may stop at its limit.
+    """
     parts = where.parts if isinstance(where, Joined) and where.by == "AND" else (where,)
+    comparisons = [part for part in parts if isinstance(part, Comparison)]
+    known = [(table.schema.find(part.field), part) for part in comparisons]
     since: list[datetime] = []
-    for part in parts:
-        if not isinstance(part, Comparison):
-            continue
-        field = table.schema.find(part.field)
+    last = ""
+    for field, part in known:
         value = part.values[0]
         if field is None:
             continue
         if field.type == "id" and part.sign in ("=", "IN"):
             ids = dict.fromkeys(_comparable(field, one) for one in part.values)
             found = (table.get(str(one)) for one in ids)
-            return (row for row in found if row is not None)
+            return (row for row in found if row is not None), ()
         if field.name in table.schema.indexed and part.sign == "=" and isinstance(value, Quoted):
-            return table.having(field.name, _comparable(field, value))
+            return table.having(field.name, _comparable(field, value)), ("Id",)
+        if field.type == "id" and part.sign == ">":
+            last = max(last, str(_comparable(field, value)))
         if field.name == "SystemModstamp" and part.sign in (">=", ">", "="):
             since += [value] if isinstance(value, datetime) else []
-    return table.since(max(since)) if since else table.all()
+    if since:
+        return table.since(max(since)), ("SystemModstamp", "Id")
+    return table.after(last), ("Id",)
 
 
 def _comparable(field: Field, value: object) -> Value:

@@ -4,7 +4,7 @@ Used by `org` (which writes) and `select` (which reads). Rows are dicts of Pytho
 name; a row is never changed in place, so that what a query found stays as it was.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,6 +19,7 @@ class Table:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self._rows: dict[str, Row] = {}
+        self._by_id: list[str] = []
         self._by_stamp: list[tuple[datetime, str]] = []
         self._by_value: dict[str, dict[Value, set[str]]] = {name: {} for name in schema.indexed}
         self._numbers = 0
@@ -36,8 +37,13 @@ class Table:
         """Every record."""
         return iter(list(self._rows.values()))
 
+    def after(self, record_id: str) -> Iterator[Row]:
+        """Records with a greater id, in the order of their ids."""
+        start = bisect_right(self._by_id, record_id)
+        return (self._rows[one] for one in self._by_id[start:])
+
     def since(self, moment: datetime) -> Iterator[Row]:
-        """Records with SystemModstamp at or after a moment."""
+        """Records with SystemModstamp at or after a moment, in the order of (it, id)."""
         start = bisect_left(self._by_stamp, (moment, ""))
         return (self._rows[record_id] for _, record_id in self._by_stamp[start:])
 
@@ -50,11 +56,13 @@ class Table:
         """Replace a record (None: take it out) and its places in the indices."""
         old = self._rows.pop(record_id, None)
         if old is not None:
+            del self._by_id[bisect_left(self._by_id, record_id)]
             del self._by_stamp[bisect_left(self._by_stamp, (_stamp(old), record_id))]
             for name, index in self._by_value.items():
                 index[_key(old[name])].discard(record_id)
         if row is not None:
             self._rows[record_id] = row
+            insort(self._by_id, record_id)
             insort(self._by_stamp, (_stamp(row), record_id))
             for name, index in self._by_value.items():
                 index.setdefault(_key(row[name]), set()).add(record_id)
