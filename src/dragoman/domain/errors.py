@@ -41,6 +41,10 @@ class RetryLater(DragomanError):
         self.delay_s = delay_s
 
 
+class NotYet(RetryLater):
+    """The other side answers, but what is asked for isn't there yet: it is no failure of it."""
+
+
 class Permanent(DragomanError):
     """The other side refuses this call for good: it becomes a dead letter."""
 

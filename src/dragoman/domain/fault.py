@@ -9,7 +9,8 @@ class Fault:
     """One fault of one robot. id: also the correlation id and the lane at the desk.
 
     key: what makes it the same fault (error type and references). external_id: the desk's record,
-    "" until the desk has created it. cleared_at: when the robot stopped reporting it.
+    "" until the desk has created it. cleared_at: when the robot stopped reporting it. given_up: it
+    has cleared without ever having had a record.
     """
 
     id: str
@@ -22,3 +23,9 @@ class Fault:
     external_id: str = ""
     number: str = ""
     cleared_at: datetime | None = None
+    given_up: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing has to be remembered of it any more."""
+        return self.given_up or (self.cleared_at is not None and bool(self.external_id))

@@ -62,7 +62,7 @@ class Site:
         for delivery in change.deliveries:
             self._apply_delivery(delivery)
         for fault in change.faults:
-            if fault.cleared_at is not None and fault.external_id:
+            if fault.is_over:
                 self.faults.pop(fault.id, None)
             else:
                 self.faults[fault.id] = fault

@@ -106,20 +106,7 @@ class Intake:
 
     def fetch(self, external_id: str) -> Change:
         """Put it on record that this record has to be read; the courier does it."""
-        lane = f"fetch:{external_id}"
-        target = f"desk:{self.desk}"
-        waiting = self.kit.site.lanes.get((target, lane), {})
-        if any(d.state is DeliveryState.QUEUED and not d.attempts for d in waiting.values()):
-            return Change()
-        delivery = Delivery(
-            id=self.kit.clock.new_id(),
-            target=target,
-            lane=lane,
-            verb="fetch",
-            payload={"external_id": external_id},
-            created_at=self.kit.clock.now(),
-        )
-        return Change(deliveries=(delivery,))
+        return self.kit.fetch(self.desk, external_id)
 
     def unreadable(self, external_id: str, raw: str, reason: str, source: str = "desk") -> Change:
         """Keep something that could not be read as a dead letter, once per content.

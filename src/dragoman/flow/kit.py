@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from dragoman.domain.case import Case
 from dragoman.domain.change import Change
+from dragoman.domain.delivery import Delivery, DeliveryState, dropped
 from dragoman.domain.events import Event
 from dragoman.domain.lifecycle import Job, advance
 from dragoman.domain.outbox import Draft, Outlets
@@ -30,6 +32,31 @@ class Kit:
     def site(self) -> Site:
         """The working set."""
         return self.journal.site
+
+    def fetch(self, desk: str, external_id: str, case: Case | None = None) -> Change:
+        """Put it on record that this record of a desk has to be read; the courier does it.
+
+        case: the one that it is for, if there is one. Nothing is added to a read that waits and has
+        not begun. One that the desk refused for good makes way: what is new may be there by now.
+        """
+        now, target, lane = self.clock.now(), f"desk:{desk}", f"fetch:{external_id}"
+        waiting = tuple(self.site.lanes.get((target, lane), {}).values())
+        queued = [d for d in waiting if d.state is DeliveryState.QUEUED and not d.attempts]
+        if any(d.id not in self.site.out for d in queued):
+            return Change()
+        fetch = Delivery(
+            id=self.clock.new_id(),
+            target=target,
+            lane=lane,
+            verb="fetch",
+            payload={"external_id": external_id},
+            created_at=now,
+            case_id=case.id if case else "",
+            trace_id=case.trace_id if case else "",
+        )
+        dead = [d for d in waiting if d.state is DeliveryState.DEAD]
+        gone = (dropped(d, "a newer notice came", now) for d in dead)
+        return Change(deliveries=(*gone, fetch))
 
     def draft(self, now: datetime | None = None) -> Draft:
         """An empty transaction, as of `now`."""

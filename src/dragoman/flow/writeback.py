@@ -10,7 +10,7 @@ from typing import Protocol, cast
 from dragoman.domain.case import Case
 from dragoman.domain.change import Change, Entry, merged
 from dragoman.domain.delivery import Delivery, dropped
-from dragoman.domain.errors import Conflict, RetryLater
+from dragoman.domain.errors import Conflict
 from dragoman.domain.events import Confirmed
 from dragoman.domain.status import Told
 from dragoman.flow.kit import Kit
@@ -54,7 +54,7 @@ async def write(
     if not delivery.final:
         case = kit.site.cases.get(delivery.case_id)
         if read_back is not None and case is not None and read_back.has_news(case, record):
-            return merged(noted, Change(deliveries=(_fetch(kit, delivery, external_id),)))
+            return merged(noted, kit.fetch(case.desk, external_id, case))
         return merged(noted, _seen(kit, delivery, record))
     how = f"the desk has taken {told!r}"
     return merged(noted, kit.move(delivery.case_id, Confirmed(how=how)))
@@ -72,10 +72,15 @@ async def create(kit: Kit, desk: Desk, delivery: Delivery) -> Change:
 
 
 async def settle_fault(kit: Kit, desk: Desk, delivery: Delivery) -> Change:
-    """Tell the record of a fault that it has cleared. The lane puts this after the creation."""
+    """Tell the record of a fault that it has cleared. The lane puts this after the creation.
+
+    If a person has given the creation up, there is no record to tell: the fault ends here.
+    """
     fault = kit.site.faults.get(delivery.lane)
     if fault is None or not fault.external_id:
-        raise RetryLater("the desk has not created the record of this fault yet", delay_s=1.0)
+        over = () if fault is None else (replace(fault, given_up=True),)
+        ended = given_up(kit, delivery, "this fault never had a record at the desk", "gateway")
+        return merged(ended, Change(faults=over))
     record = await _written(desk, fault.external_id, delivery)
     gone = Change(faults=(fault,)) if fault.cleared_at else Change()
     return merged(_noted(kit, delivery, record, "fault_cleared"), gone)
@@ -160,18 +165,5 @@ def _seen(kit: Kit, delivery: Delivery, record: DeskRecord) -> Change:
 
 def _overtaken(kit: Kit, delivery: Delivery, external_id: str, conflict: Conflict) -> Change:
     ended = given_up(kit, delivery, f"overtaken at the desk: {conflict}", "gateway")
-    return merged(ended, Change(deliveries=(_fetch(kit, delivery, external_id),)))
-
-
-def _fetch(kit: Kit, delivery: Delivery, external_id: str) -> Delivery:
-    """Let intake see the record as it is now."""
-    return Delivery(
-        id=kit.clock.new_id(),
-        target=delivery.target,
-        lane=f"fetch:{external_id}",
-        verb="fetch",
-        payload={"external_id": external_id},
-        created_at=kit.clock.now(),
-        case_id=delivery.case_id,
-        trace_id=delivery.trace_id,
-    )
+    case = kit.site.cases.get(delivery.case_id)
+    return merged(ended, kit.fetch(delivery.target.removeprefix("desk:"), external_id, case))

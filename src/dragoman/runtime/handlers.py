@@ -6,7 +6,7 @@ import msgspec
 
 from dragoman.domain.change import Change
 from dragoman.domain.delivery import Delivery, RetryPolicy
-from dragoman.domain.errors import BadInput
+from dragoman.domain.errors import BadInput, NotFound, NotYet
 from dragoman.flow import dispatch, writeback
 from dragoman.flow.intake import Taken
 from dragoman.flow.kit import Kit
@@ -21,6 +21,8 @@ Handler = Callable[[Delivery], Awaitable[Change]]
 
 FLEET_LANES = 64
 FEED_LANES = 16
+UNSEEN = 5
+"""How often a record that a webhook pointed at is looked for again before it is taken for gone."""
 SOON = RetryPolicy(base_s=0.1, cap_s=0.5)
 """Towards a broker: an order has its own deadlines, so it is tried again soon."""
 
@@ -52,13 +54,23 @@ def _to_desk(kit: Kit, parts: DeskParts) -> Handler:
             case "settle":
                 return await writeback.settle_fault(kit, parts.desk, delivery)
             case "fetch":
-                record = await parts.desk.read(str(delivery.payload["external_id"]))
-                _, change = await parts.intake.record(record)
-                return change
+                return await _fetched(parts, delivery)
             case _:
                 return await writeback.write(kit, parts.desk, delivery, read_back)
 
     return handle
+
+
+async def _fetched(parts: DeskParts, delivery: Delivery) -> Change:
+    """A record is read that a webhook only pointed at, which may come before all can see it."""
+    try:
+        record = await parts.desk.read(str(delivery.payload["external_id"]))
+    except NotFound as error:
+        if delivery.attempts < UNSEEN:
+            raise NotYet(str(error)) from error
+        raise
+    _, change = await parts.intake.record(record)
+    return change
 
 
 def _again(parts: DeskParts) -> Handler:

@@ -11,7 +11,7 @@ from dragoman.domain.delivery import (
     RetryPolicy,
     settle,
 )
-from dragoman.domain.errors import DragomanError, Permanent
+from dragoman.domain.errors import DragomanError, NotYet, Permanent
 from dragoman.flow.kit import Kit
 
 
@@ -53,7 +53,7 @@ class Target:
     def failed(self, delivery: Delivery, error: DragomanError, now: datetime) -> Change:
         """The attempt failed: queued again or a dead letter, and perhaps a pause for the target."""
         notes: list[Entry] = []
-        if isinstance(error, Permanent):
+        if isinstance(error, Permanent | NotYet):
             notes.extend(self.answered())
         else:
             was = self.breaker.state

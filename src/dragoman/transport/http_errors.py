@@ -13,7 +13,14 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 
-from dragoman.domain.errors import Conflict, DragomanError, NeedsHuman, Permanent, RetryLater
+from dragoman.domain.errors import (
+    Conflict,
+    DragomanError,
+    NeedsHuman,
+    NotFound,
+    Permanent,
+    RetryLater,
+)
 
 
 class Unreachable(RetryLater):
@@ -121,7 +128,7 @@ STATUSES: Mapping[int, tuple[type[DragomanError], str]] = {
     401: (Unauthorised, "doesn't accept our credentials"),
     402: (NeedsHuman, "asks for payment"),
     403: (NeedsHuman, "doesn't let our account do this"),
-    404: (Permanent, "knows nothing by this name"),
+    404: (NotFound, "knows nothing by this name"),
     407: (NeedsHuman, "is behind a proxy that asks for credentials"),
     408: (RetryLater, "waited too long for our call"),
     409: (Conflict, "says that the call conflicts with its state"),

@@ -61,7 +61,7 @@ def _delivery(d: Delivery) -> tuple[Any, ...]:
 
 
 def _fault(f: Fault) -> tuple[Any, ...]:
-    return (f.id, f.robot_id, int(f.cleared_at is not None and bool(f.external_id)))
+    return (f.id, f.robot_id, int(f.is_over))
 
 
 def _written(table: str, columns: tuple[Any, ...], value: object) -> Written:
