@@ -10,7 +10,7 @@ from dragoman import __version__
 from dragoman.config.model import Config
 from dragoman.observe.metrics import Metrics
 from dragoman.runtime.gateway import Gateway
-from dragoman.web import cases, deliveries, health, problems, robots, status, webhook
+from dragoman.web import cases, deliveries, health, problems, reports, robots, status, webhook
 from dragoman.web.auth import scopes_of, tokens_of
 from dragoman.web.scrape import SiteCollector, watch_acquisition
 from dragoman.web.state import Web
@@ -21,6 +21,7 @@ ROUTERS = (
     cases.router,
     robots.router,
     deliveries.router,
+    reports.router,
     status.router,
 )
 

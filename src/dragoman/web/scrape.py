@@ -12,7 +12,8 @@ from prometheus_client.registry import Collector
 
 from dragoman.domain.case import CaseState
 from dragoman.domain.change import Change
-from dragoman.domain.delivery import BreakerState
+from dragoman.domain.delivery import BreakerState, DeliveryState
+from dragoman.domain.reconcile.mismatch import Kind, Side
 from dragoman.domain.robot import Presence
 from dragoman.observe.metrics import Metrics
 from dragoman.runtime.gateway import Gateway
@@ -50,6 +51,39 @@ class SiteCollector(Collector):
         for outcome, count in {**asdict(gateway.track.counters), "shed": gateway.shed}.items():
             messages.add_metric([outcome], count)
         yield messages
+        yield from self._reconcile()
+
+    def _reconcile(self) -> Iterator[Metric]:
+        reconciler = self._web.gateway.reconciler
+        open_ = GaugeMetricFamily(
+            "dragoman_reconcile_open", "Mismatches that aren't settled.", labels=["side", "state"]
+        )
+        mismatches = CounterMetricFamily(
+            "dragoman_reconcile_mismatches", "Mismatches that counted.", labels=["side", "kind"]
+        )
+        for side in Side:
+            states = Counter(row.state for row in reconciler.book.rows(side))
+            for state in (DeliveryState.QUEUED, DeliveryState.DEAD):
+                open_.add_metric([side.value, state.value], states[state])
+            for kind in Kind:
+                count = reconciler.book.counts.mismatches[side.value, kind.value]
+                mismatches.add_metric([side.value, kind.value], count)
+        compared = CounterMetricFamily(
+            "dragoman_reconcile_compared",
+            "Cases compared, each once a shift.",
+            labels=["desk"],
+        )
+        age = GaugeMetricFamily(
+            "dragoman_reconcile_age_seconds",
+            "Seconds since a desk was compared; -1 if it never was.",
+            labels=["desk"],
+        )
+        now = reconciler.book.kit.clock.now()
+        for name, loop in reconciler.desks.items():
+            compared.add_metric([name], reconciler.book.counts.compared[name])
+            at = loop.compared_at
+            age.add_metric([name], -1.0 if at is None else (now - at).total_seconds())
+        yield from (open_, mismatches, compared, age)
 
     def _targets(self) -> Iterator[Metric]:
         waiting = GaugeMetricFamily(

@@ -160,6 +160,8 @@ class Book:
 
     async def tell(self, action: str, desk: str, keys: Collection[str], text: str) -> None:
         """Put the keys on record that this shift's entries don't name yet. desk: "" for robots."""
+        if not keys:
+            return
         known = self.told.setdefault(action, set())
         fresh = sorted(set(keys) - known)
         known.update(fresh)

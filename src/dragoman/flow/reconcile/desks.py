@@ -46,6 +46,7 @@ class DeskSide:
     name: str
     reader: Reader
     _next: str = field(default="", init=False)
+    _next_recent: str = field(default="", init=False)
     _entries: str = field(default="", init=False)
     _closed: dict[str, datetime] = field(default_factory=dict, init=False)
 
@@ -64,7 +65,8 @@ class DeskSide:
         now = self.kit.clock.now()
         open_cases = _open(self.kit, self.name)
         new = [case for case in open_cases if now - _moved_at(case) <= recent]
-        chosen = {case.id: case for case in new[: max(1, limit * 3 // 4)]}
+        chosen = {case.id: case for case in _walk(new, self._next_recent)[: max(1, limit * 3 // 4)]}
+        self._next_recent = next(reversed(chosen), "")
         for case in _walk(open_cases, self._next):
             if len(chosen) >= limit:
                 break
