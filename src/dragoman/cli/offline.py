@@ -1,23 +1,13 @@
 """Answers the API's reads from the journal's file, for the commands while no gateway runs.
 
-Called by api.py. The answers come from the API's own routes over a gateway that is put together
-and not run, so they are the same to the letter.
+Called by api.py, which loads it late, since it brings the web service with it.
 """
 
 import asyncio
-from urllib.parse import unquote
-
-from fastapi import FastAPI
-from starlette.types import Message, Scope
 
 from dragoman.bootstrap import at_rest
 from dragoman.config.model import Config
-from dragoman.observe.metrics import Metrics
-from dragoman.web import cases, deliveries, problems, reports, robots
-from dragoman.web.auth import Caller, Needs
-from dragoman.web.state import Web
-
-ROUTERS = (cases.router, robots.router, deliveries.router, reports.router)
+from dragoman.web import offline
 
 
 def answer(config: Config, path: str) -> tuple[int, bytes]:
@@ -27,48 +17,4 @@ def answer(config: Config, path: str) -> tuple[int, bytes]:
 
 async def _answer(config: Config, path: str) -> tuple[int, bytes]:
     async with at_rest(config) as gateway:
-        app = FastAPI(openapi_url=None)
-        app.state.web = Web(gateway=gateway, config=config, metrics=Metrics())
-        problems.install(app)
-        for router in ROUTERS:
-            app.include_router(router)
-        app.dependency_overrides[Needs("read")] = _who_can_read_the_file
-        return await _get(app, path)
-
-
-async def _who_can_read_the_file() -> Caller:
-    """The system has let them read the journal, so no token is asked for."""
-    return Caller(name="local", scopes=frozenset({"read"}))
-
-
-async def _get(app: FastAPI, path: str) -> tuple[int, bytes]:
-    """One request in the server's place (ASGI 3, HTTP)."""
-    plain, _, query = path.partition("?")
-    scope: Scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": unquote(plain),
-        "raw_path": plain.encode(),
-        "query_string": query.encode(),
-        "root_path": "",
-        "headers": [],
-        "client": None,
-        "server": None,
-    }
-    status, body = 500, bytearray()
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Message) -> None:
-        nonlocal status
-        if message["type"] == "http.response.start":
-            status = message["status"]
-        elif message["type"] == "http.response.body":
-            body.extend(message.get("body", b""))
-
-    await app(scope, receive, send)
-    return status, bytes(body)
+        return await offline.answer(gateway, config, path)
