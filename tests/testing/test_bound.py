@@ -7,9 +7,9 @@ import psutil
 import pytest
 
 MODULE = """
-import signal, sys, time
+import os, signal, sys, time
 if sys.argv[2] == "handles":
-    signal.signal(signal.SIGTERM, lambda *_: (print("asked to end", flush=True), sys.exit(3)))
+    signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b"asked to end\\n"), sys.exit(3)))
 print(__name__, *sys.argv[1:], flush=True)
 time.sleep(60)
 """
