@@ -12,11 +12,11 @@ from starlette.types import Message, Scope
 from dragoman.config.model import Config
 from dragoman.observe.metrics import Metrics
 from dragoman.runtime.gateway import Gateway
-from dragoman.web import cases, deliveries, problems, robots
+from dragoman.web import cases, deliveries, problems, reports, robots
 from dragoman.web.auth import Caller, Needs
 from dragoman.web.state import Web
 
-ROUTERS = (cases.router, robots.router, deliveries.router)
+ROUTERS = (cases.router, robots.router, deliveries.router, reports.router)
 
 
 async def answer(gateway: Gateway, config: Config, path: str) -> tuple[int, bytes]:
