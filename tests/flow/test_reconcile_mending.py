@@ -57,9 +57,7 @@ def test_a_day_without_faults_raises_no_alarm_and_covers_everything() -> None:
     site.sweep()
     assert site.entries("reconcile.mismatch") == []
     assert site.entries("reconcile.unreachable") == []
-    reports = Reports(
-        kit=site.kit, site_name="sim", desks=frozenset({"sim"}), times=SHIFTS[0], zone=SHIFTS[1]
-    )
+    reports = Reports(kit=site.kit, site_name="sim", times=SHIFTS[0], zone=SHIFTS[1])
     found = run(reports.of(reports.last(1)[0]))
     assert found.coverage == 1.0
     assert (found.errors, found.swept) == (0, True)
@@ -178,9 +176,7 @@ def test_a_desk_that_is_away_is_unknown_and_no_error() -> None:
     assert site.entries("reconcile.mismatch") == []
     assert set(site.counted().values()) == {"desk unreachable"}
     assert len(site.counted()) == 12
-    reports = Reports(
-        kit=site.kit, site_name="sim", desks=frozenset({"sim"}), times=SHIFTS[0], zone=SHIFTS[1]
-    )
+    reports = Reports(kit=site.kit, site_name="sim", times=SHIFTS[0], zone=SHIFTS[1])
     found = run(reports.of(reports.last(1)[0]))
     assert (found.active, found.compared, found.unreachable, found.errors) == (12, 0, 12, 0)
     assert (found.coverage, found.rate_at_most) == (0.0, 1.0)

@@ -8,9 +8,11 @@ from operator import itemgetter
 
 import pytest
 
+from dragoman.domain.delivery import DeliveryState
 from dragoman.domain.errors import RetryLater
 from dragoman.domain.mapping import Incoming, Rule
 from dragoman.domain.policy import Policy
+from dragoman.domain.reconcile.mismatch import Rules, Side
 from dragoman.domain.status import Status
 from dragoman.flow.intake import Intake
 from dragoman.flow.kit import Kit
@@ -30,6 +32,7 @@ class TimedDesk(MemoryDesk):
 
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__(clock=clock.now)
+        self.virtual = clock
         self.asked: list[datetime] = []
         self.away = False
 
@@ -58,10 +61,17 @@ class Tongueless(SimOutlets):
 class Rig:
     """A site with one desk, and time that passes only when somebody waits."""
 
-    def __init__(self, plan: Plan, cases: int = 0) -> None:
-        self.clock = VirtualClock()
-        self.journal = MemoryJournal(now=self.clock.now)
-        self.desk = TimedDesk(self.clock)
+    def __init__(
+        self,
+        plan: Plan,
+        cases: int = 0,
+        *,
+        journal: MemoryJournal | None = None,
+        desk: TimedDesk | None = None,
+    ) -> None:
+        self.clock = VirtualClock() if desk is None else desk.virtual
+        self.journal = journal or MemoryJournal(now=self.clock.now)
+        self.desk = desk or TimedDesk(self.clock)
         self.desk.batch = 10
         kit = Kit(
             journal=self.journal,
@@ -157,6 +167,23 @@ async def test_a_restart_goes_on_with_the_shift() -> None:
     await again.turn_of_robots()
     assert len(again.book.told["reconcile.compared"]) == 8
     assert rig.actions().count("reconcile.shift") == 0
+
+
+async def test_a_mismatch_outlives_a_restart_and_is_settled_after_it() -> None:
+    rig = Rig(Plan(rules=Rules(left="ask")), cases=4)
+    await rig.begin()
+    gone = rig.desk.records.pop("D00002")
+    await rig.go_on(200)
+    (row,) = rig.reconciler.book.rows(Side.DESK)
+    assert (row.lane, row.state) == ("d/D00002", DeliveryState.DEAD)
+    store = rig.journal.store
+    rig.desk.records["D00002"] = gone
+    after = Rig(Plan(), journal=MemoryJournal(store, now=rig.clock.now), desk=rig.desk)
+    assert [one.lane for one in after.reconciler.book.rows(Side.DESK)] == ["d/D00002"]
+    await after.go_on(200)
+    assert after.reconciler.book.rows(Side.DESK) == []
+    assert after.actions().count("reconcile.mismatch") == 1
+    assert after.actions().count("reconcile.settled") == 1
 
 
 async def test_a_desk_that_is_away_is_asked_again_and_its_sweep_too() -> None:

@@ -108,6 +108,8 @@ class DeskSide:
     async def again(self) -> int:
         """The second look at whatever is due for it; how many were compared."""
         ids = [key.partition("/")[2] for key in self.book.due(Side.DESK, self.name)]
+        if not ids:
+            return 0
         look = Look(doubles=_doubles(self.kit, self.name))
         for part in parts(ids, self.reader.batch):
             known = self._known(part)
