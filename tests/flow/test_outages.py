@@ -138,7 +138,7 @@ def test_work_forgotten_while_a_robot_was_not_heard_after_a_start_is_not_done_ag
     world.robot_reads(robot_of(world))
     world.crash()
     assert "order.doubtful" not in actions(world)
-    unheard(world, 20)
+    unheard(world, 30)
     world.reboot(robot_of(world))
     unheard(world, 10)
     go_on(world, 300)

@@ -43,7 +43,7 @@ class Policy:
     max_attempts: int = 3
     fresh_within: float = 90.0
     start_grace: float = 40.0
-    boot_least: float = 10.0
+    boot_least: float = 20.0
     suspect_after: float = 1.5
     silent_after: float = 2.5
     cool_down: float = 60.0
