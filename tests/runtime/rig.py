@@ -79,6 +79,7 @@ class Rig:
     incoming: Incoming = field(default_factory=mapping)
     fleet_name: str = "hall"
     journal: Journal | None = None
+    policy: Policy = field(default_factory=Policy)
     desk: Desk | None = None
 
     def build(self) -> Gateway:
@@ -93,7 +94,7 @@ class Rig:
             feed_names=(),
             event_of=lambda _status, _id: {},
         )
-        kit = Kit(journal=journal, clock=self.clock, outlets=outlets, policy=Policy())
+        kit = Kit(journal=journal, clock=self.clock, outlets=outlets, policy=self.policy)
         assign = Assign(
             kit=kit,
             missions={"look": MISSION},

@@ -41,6 +41,10 @@ class RetryLater(DragomanError):
         self.delay_s = delay_s
 
 
+class Unsent(RetryLater):
+    """A passing failure before anything went out, so that the other side certainly has nothing."""
+
+
 class NotYet(RetryLater):
     """The other side answers, but what is asked for isn't there yet: it is no failure of it."""
 

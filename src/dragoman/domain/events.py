@@ -134,9 +134,13 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """The deadline of the case's present state has passed. detail: what is known of the cause."""
+    """The deadline of the case's present state has passed. detail: what is known of the cause.
+
+    unsent: its order still waits in the outbox, and has certainly never left it.
+    """
 
     detail: str = ""
+    unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,13 +61,23 @@ class Roster:
         self._verdicts: dict[str, _Verdict] = {}
 
     def pool(
-        self, robots: Iterable[Robot], reports: Mapping[str, RobotReport], now: datetime
+        self,
+        robots: Iterable[Robot],
+        reports: Mapping[str, RobotReport],
+        now: datetime,
+        away: Collection[str] = (),
     ) -> Pool:
-        """The candidates of this moment. reports: the newest state of each robot."""
+        """The candidates of this moment. reports: the newest state of each robot.
+
+        away: names of fleets that are not connected, so that no order could leave for them.
+        """
         candidates: list[Candidate] = []
         excluded: dict[str, str] = {}
         verdicts = self._verdicts
         for robot in robots:
+            if robot.fleet in away:
+                excluded[robot.id] = f"its fleet {robot.fleet} is not connected"
+                continue
             report = reports.get(robot.id)
             verdict = verdicts.get(robot.id)
             if (

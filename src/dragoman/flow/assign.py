@@ -4,8 +4,9 @@ Called by the runtime whenever a case starts to wait or a robot becomes free. On
 every pair's cost, solves them together, and journals each choice with all costs and exclusions.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from dragoman.domain import choosing
 from dragoman.domain.case import Case
@@ -18,7 +19,7 @@ from dragoman.domain.order import Place
 from dragoman.domain.outbox import Draft
 from dragoman.domain.policy import Mission, Weights
 from dragoman.domain.robot import RobotReport
-from dragoman.domain.roster import Roster
+from dragoman.domain.roster import Pool, Roster
 from dragoman.flow.kit import Kit
 from dragoman.ports.solver import Solver
 
@@ -27,7 +28,7 @@ from dragoman.ports.solver import Solver
 class Assign:
     """What the choice needs beside the kit: missions and places by name, weights, the solver.
 
-    fleets: those that are configured; None: any.
+    fleets: those that are configured; None: any. away: names those that are not connected now.
     """
 
     kit: Kit
@@ -36,6 +37,7 @@ class Assign:
     weights: Weights
     solver: Solver
     fleets: Collection[str] | None = None
+    away: Callable[[], Collection[str]] = frozenset
     roster: Roster = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,7 +53,7 @@ class Assign:
         wanted = self._wanted(draft)
         if not wanted:
             return draft.change()
-        fleet = self.roster.pool(self.kit.site.robots.values(), reports, draft.now)
+        fleet = self._pool(reports, draft.now)
         if not fleet.candidates:
             return draft.change()
         posed = choosing.problem(wanted, fleet, draft.now, self.weights)
@@ -66,8 +68,11 @@ class Assign:
         except BadInput as error:
             return str(error)
         now = self.kit.clock.now()
-        fleet = self.roster.pool(self.kit.site.robots.values(), reports, now)
+        fleet = self._pool(reports, now)
         return choosing.reasons(choosing.problem([want], fleet, now, self.weights), 0)
+
+    def _pool(self, reports: Mapping[str, RobotReport], now: datetime) -> Pool:
+        return self.roster.pool(self.kit.site.robots.values(), reports, now, self.away())
 
     def _want(self, case: Case) -> choosing.Wanted:
         mission = self.missions.get(case.kind)

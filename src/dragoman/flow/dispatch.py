@@ -5,6 +5,7 @@ Called by the runtime's courier for each delivery towards a fleet, in order per 
 
 from dragoman.domain.change import Change
 from dragoman.domain.delivery import Delivery
+from dragoman.domain.errors import RetryLater, Unsent
 from dragoman.domain.events import OrderOut
 from dragoman.flow.kit import Kit
 from dragoman.ports.fleet import Fleet, Parcel
@@ -13,15 +14,15 @@ from dragoman.ports.fleet import Fleet, Parcel
 async def send(kit: Kit, fleet: Fleet, delivery: Delivery) -> Change:
     """Hand the parcel to the broker; the change that follows from its being out.
 
-    Raises RetryLater if it certainly did not go out.
+    Raises Unsent if it did not go out.
     """
-    await fleet.send(
-        Parcel(
-            topic=str(delivery.payload["topic"]),
-            body=str(delivery.payload["body"]),
-            header="",
-        )
+    parcel = Parcel(
+        topic=str(delivery.payload["topic"]), body=str(delivery.payload["body"]), header=""
     )
+    try:
+        await fleet.send(parcel)
+    except RetryLater as error:  # by the port's word it certainly did not go out
+        raise Unsent(error.text, delay_s=error.delay_s, field=error.field) from error
     if delivery.verb != "order":
         return Change()
     again = delivery.attempts > 0

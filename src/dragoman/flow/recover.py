@@ -22,8 +22,16 @@ def overdue(kit: Kit, why_waiting: Callable[[Case], str], limit: int = 200) -> C
     changes = []
     for case in late[:limit]:
         detail = why_waiting(case) if case.state is CaseState.QUEUED else ""
-        changes.append(kit.move(case.id, Due(detail=detail)))
+        changes.append(kit.move(case.id, Due(detail=detail, unsent=_unsent(kit, case))))
     return merged(*changes)
+
+
+def _unsent(kit: Kit, case: Case) -> bool:
+    """Whether the case's order waits in the outbox and has certainly never left it."""
+    if case.state is not CaseState.ASSIGNED:
+        return False
+    waiting = [d for d in kit.site.pending(case.order_id) if d.verb == "order"]
+    return bool(waiting) and not any(d.id in kit.site.out for d in waiting)
 
 
 def started(kit: Kit, version: str) -> Change:

@@ -51,7 +51,7 @@ class Fleet(Protocol):
 
     @property
     def connected(self) -> bool:
-        """Whether commands can leave now (for health and metrics; the flow doesn't ask)."""
+        """Whether commands can leave now: no robot is chosen of a fleet that isn't connected."""
         ...
 
     async def start(self, sink: Callable[[FleetReport], None]) -> None:

@@ -29,6 +29,7 @@ from dragoman.domain.errors import (
     NeedsHuman,
     Permanent,
     RetryLater,
+    Unsent,
 )
 from dragoman.flow.kit import Kit
 from dragoman.runtime.target import Target
@@ -61,6 +62,7 @@ class Courier:
         self._writing: Counter[str] = Counter()
         self._doubtful: set[str] = set()
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._carrying: dict[str, str] = {}
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -71,8 +73,13 @@ class Courier:
 
     @property
     def in_flight(self) -> int:
-        """Deliveries being made now."""
-        return len(self._busy)
+        """Deliveries that are being made now, and aren't settled yet."""
+        lanes = self._kit.site.lanes
+        return sum(one in lanes.get((self.target, lane), ()) for lane, one in self._carrying.items())
+
+    def carries(self, delivery: Delivery) -> bool:
+        """Whether the call of this delivery is out now."""
+        return self._carrying.get(delivery.lane) == delivery.id
 
     def changed(self, delivery: Delivery) -> None:
         """A delivery of this target was changed in memory: it stays until that is durable."""
@@ -160,6 +167,7 @@ class Courier:
         self._kit.site.out.add(delivery.id)
         task = asyncio.create_task(self._carry(delivery), name=f"{self.target} {delivery.id}")
         self._busy[lane] = task
+        self._carrying[lane] = delivery.id
         task.add_done_callback(lambda _: self._carried(lane))
 
     def _head(self, lane: str) -> Delivery | None:
@@ -171,7 +179,7 @@ class Courier:
         return head if head.id in self._durable else None
 
     def _carried(self, lane: str) -> None:
-        del self._busy[lane]
+        del self._busy[lane], self._carrying[lane]
         self._ready[lane] = None
         self._wake.set()
 
@@ -183,6 +191,7 @@ class Courier:
                 await self._kit.journal.commit(change)
         except JournalUnavailable as error:
             # The mark is lost and the delivery will be made again: at least once, by its key.
+            self._doubtful.add(delivery.id)
             self._doubtful.add(delivery.id)
             log.warning(
                 "The outcome of a delivery could not be kept.",
@@ -207,6 +216,8 @@ class Courier:
         try:
             change = await self._handler(self._as_tried(delivery))
         except (Permanent, RetryLater, NeedsHuman) as error:
+            if isinstance(error, Unsent) and delivery.id not in self._doubtful:
+                self._kit.site.out.discard(delivery.id)
             return self._at.failed(delivery, error, self._kit.clock.now())
         except Exception as error:
             log.exception(

@@ -5,7 +5,7 @@ for good. A stop leaves everything in the journal, so there is nothing to save.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 
 import structlog
@@ -48,8 +48,8 @@ class Gateway:
         self.parts = parts
         self.kit = parts.kit
         self.track = Track(kit=parts.kit)
-        self.operators = Operators(parts.kit, parts.assign, self.track.latest)
         self.couriers = couriers(parts)
+        self.operators = Operators(parts.kit, parts.assign, self.track.latest, self.couriers)
         self.pollers = {
             name: Poller(desk.intake, desk.desk, desk.pace)
             for name, desk in parts.desks.items()
@@ -66,6 +66,7 @@ class Gateway:
         self.listeners: list[Callable[[Change], None]] = []
         self._assign_soon = asyncio.Event()
         self._keeps = True
+        parts.assign.away = self._away
         parts.journal.applied = self._applied
         parts.journal.durable = self._durable
         parts.journal.lost = self._lost
@@ -172,6 +173,10 @@ class Gateway:
             while not fleet.connected and self.kit.clock.monotonic() < until:  # noqa: ASYNC110 (a state, no event)
                 await asyncio.sleep(BREATH_S)
         await courier.run()
+
+    def _away(self) -> Collection[str]:
+        """Fleets that no order could leave for."""
+        return [name for name, fleet in self.parts.fleets.items() if not fleet.connected]
 
     async def _assigner(self) -> None:
         """Assign whenever there is news."""

@@ -15,6 +15,8 @@ from dragoman.domain.lifecycle.step import (
     entry,
     hold_case,
     nothing,
+    queue,
+    release_robot,
     stop,
     tell,
 )
@@ -46,6 +48,8 @@ def due(job: Job, event: on.Due, now: datetime, policy: Policy) -> Step:
         return _unacknowledged(job, attempt, now, policy)
     if case.state is CaseState.ASSIGNED:
         reason = f"the broker did not take the order within {policy.publish_within:.0f} s"
+        if event.unsent and not attempt.doubtful and not attempt.sends:
+            return _unsent(job, attempt, reason, now, policy)
         return _take_back(job, attempt, reason, Then.REQUEUE, now, policy)
     reason = f"no progress within {(now - case.since).total_seconds():.0f} s"
     return _take_back(job, attempt, reason, Then.HOLD, now, policy)
@@ -56,6 +60,20 @@ def _take_back(
 ) -> Step:
     note = Note(action="case.stopping", text=f"Stopping: {reason}.", data={"reason": reason})
     return stop(job, attempt, then, now, policy, note)
+
+
+def _unsent(
+    job: Job, attempt: Assignment, reason: str, now: datetime, policy: Policy
+) -> Step:
+    """The robot never had the order, so nobody is to blame and nothing has to be stopped."""
+    note = Note(
+        action="case.requeued",
+        text=f"The order never left ({reason}); looking for a robot.",
+        data={"reason": reason},
+    )
+    case = replace(job.case, forgiven=job.case.forgiven + 1)
+    step = queue(replace(job, case=case), now, policy, note, Told.REQUEUED)
+    return release_robot(step, attempt, AssignmentState.STOPPED, now)
 
 
 def _unacknowledged(job: Job, attempt: Assignment, now: datetime, policy: Policy) -> Step:

@@ -30,6 +30,12 @@ RUNNING = frozenset(
 )
 
 
+DECIDED_WITHIN_S = 5.0
+"""An order waits this much longer in the outbox than its case does for it to leave: so the case's
+deadline still finds it there, and knows that it never left.
+"""
+
+
 def chosen(job: Job, event: on.Chosen, now: datetime, policy: Policy) -> Step:
     """A queued case gets a robot: attempt, binding and order are journalled together."""
     if job.case.state is not CaseState.QUEUED:
@@ -63,7 +69,7 @@ def chosen(job: Job, event: on.Chosen, now: datetime, policy: Policy) -> Step:
         entries=(entry(moved, note, now),),
         effects=(
             Bind(robot_id=order.robot_id, order_id=order.id),
-            PublishOrder(order=order, not_after=due_at),
+            PublishOrder(order=order, not_after=after(due_at, DECIDED_WITHIN_S)),
             tell(moved, Told.ASSIGNED, now),
         ),
     )

@@ -111,6 +111,7 @@ class SimGateway:
             locations=PLACES,
             weights=Weights(),
             solver=greedy,
+            away=lambda: () if self.fleet.connected else ("sim",),
         )
         self.commit(recover.started(self.kit, "sim"))
 
