@@ -104,7 +104,7 @@ class Front:
         if fault.kind in (FaultKind.HANG, FaultKind.RESET):
             if request.transport is not None:
                 request.transport.abort()
-            raise ConnectionResetError("the fault dropped the connection")
+            return web.Response()  # into the void
         body = spoilt(fault, answer)
         html = fault.kind is FaultKind.HTML
         if html:
