@@ -164,7 +164,7 @@ async def test_it_comes_back_after_a_crash_and_sends_nothing_late(
     await eventually(lambda: not one.connected)
     started = asyncio.get_running_loop().time()
     for qos in (0, 1):
-        with pytest.raises(NotSent, match="not connected"):
+        with pytest.raises(NotSent):
             await one.publish("d/late", b"late", qos=qos, deadline_s=20)
     waited_s = asyncio.get_running_loop().time() - started
     assert waited_s < 20 / 2  # the deadline wasn't used up
