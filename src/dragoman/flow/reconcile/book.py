@@ -172,7 +172,7 @@ class Book:
             note = Entry(
                 action=action,
                 at=self.kit.clock.now(),
-                text=text.format(count=len(part)),
+                text=text.replace("{count}", str(len(part)))[:2000],
                 desk=desk,
                 data={"keys": part},
             )
@@ -256,6 +256,7 @@ class Book:
         )
 
 
-def unreachable(found: Iterable[Mismatch]) -> list[str]:
-    """The keys of those that could not be read."""
-    return [one.key for one in found if one.kind is Kind.UNREACHABLE]
+def unreachable(found: Iterable[Mismatch]) -> tuple[list[str], str]:
+    """The keys of those that could not be read, and why the first could not."""
+    unknown = [one for one in found if one.kind is Kind.UNREACHABLE]
+    return [one.key for one in unknown], unknown[0].text if unknown else ""

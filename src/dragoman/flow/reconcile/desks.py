@@ -178,8 +178,9 @@ class DeskSide:
         await self.book.take(look.due)
         text = "{count} cases and records of " + self.name + " were compared, new in this shift."
         await self.book.tell(COMPARED, self.name, look.compared, text)
-        text = "{count} cases of " + self.name + " can't be compared now."
-        await self.book.tell(UNREACHABLE, self.name, unreachable(look.due), text)
+        keys, why = unreachable(look.due)
+        text = "{count} cases of " + self.name + f" can't be compared now, the first one so: {why}"
+        await self.book.tell(UNREACHABLE, self.name, keys, text)
         look.due.clear()
 
     async def _listed(self) -> AsyncIterator[dict[str, Theirs]]:

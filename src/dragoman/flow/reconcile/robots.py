@@ -42,7 +42,7 @@ class RobotSide:
                 await self.kit.journal.commit(change)
         new = await self.book.take(due)
         text = "{count} cases can't be compared now: their robots are silent."
-        await self.book.tell(UNREACHABLE, "", unreachable(due), text)
+        await self.book.tell(UNREACHABLE, "", unreachable(due)[0], text)
         return new
 
     def _counts(self, fleet: Fleet, found: Mismatch) -> bool:
