@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from operator import attrgetter, itemgetter
+from random import Random
 from typing import Any
 
 from dragoman.domain.case import Case, CaseState
@@ -17,6 +18,7 @@ from dragoman.domain.delivery import Delivery
 from dragoman.domain.errors import DragomanError, NotFound, Permanent
 from dragoman.domain.mapping import Incoming, Rule
 from dragoman.domain.order import Assignment, Place
+from dragoman.domain.outbox import Outlets
 from dragoman.domain.policy import ActionTemplate, Mission, Policy, Weights
 from dragoman.domain.reconcile.mismatch import Rules
 from dragoman.domain.reconcile.robot import Fleet
@@ -171,18 +173,16 @@ class DriftSite(World):
     reserved: keys of cases that the test needs as they are, so that no traffic touches them.
     """
 
+    written: tuple[str, ...] = ("state", "robot")
+
     def __init__(self, robots: int, rules: Rules) -> None:
         self.rules = rules
         self.deaf: set[str] = set()
         self.reserved: set[str] = set()
         super().__init__(robots, policy=Policy(assign_within=100_000.0))
 
-    def _build(self) -> None:
-        now = self.clock.now
-        self.journal = IndexedJournal(now)
-        self.records = DriftDesk(now)
-        outlets = DriftOutlets(self.fleet)
-        self.kit = Kit(journal=self.journal, clock=self.clock, outlets=outlets, policy=self.policy)
+    def _connect(self) -> tuple[Any, Incoming, Outlets]:
+        """The desk, how it is read, and what it is told."""
         rules = {
             name: Rule(path=name, read=itemgetter(name))
             for name in ("title", "location", "priority")
@@ -191,7 +191,13 @@ class DriftSite(World):
         rules["opened_at"] = Rule(path="updated", read=itemgetter("updated"))
         rules["phase"] = Rule(path="state", read=itemgetter("state"), map=PHASES, default="open")
         rules["kind"] = Rule(const="look")
-        mapping = Incoming(rules=rules)
+        desk = DriftDesk(self.clock.now)
+        return desk, Incoming(rules=rules), DriftOutlets(self.fleet)
+
+    def _build(self) -> None:
+        self.journal = IndexedJournal(self.clock.now)
+        self.records, mapping, outlets = self._connect()
+        self.kit = Kit(journal=self.journal, clock=self.clock, outlets=outlets, policy=self.policy)
         self.intake = Intake(kit=self.kit, desk="sim", mapping=mapping, kinds=frozenset({"look"}))
         self.track = Track(kit=self.kit)
         self.assigner = Assign(
@@ -202,7 +208,7 @@ class DriftSite(World):
             solver=greedy,
         )
         self.reader = Reader(
-            desk=self.records, mapping=mapping, written=("state", "robot"), survey=self.records
+            desk=self.records, mapping=mapping, written=self.written, survey=self.records
         )
         self.book = Book(kit=self.kit, rules=self.rules, fleet=self._sides)
         self.side = DeskSide(kit=self.kit, book=self.book, name="sim", reader=self.reader)
@@ -218,11 +224,44 @@ class DriftSite(World):
             reports=self.track.latest,
         )
 
+    # What people do.
+
+    def open(self, location: str, priority: str = "3") -> str:
+        """Somebody opens a record."""
+        return str(self.records.open("look", location=location, priority=priority))
+
+    def known(self) -> list[str]:
+        """The ids of all records that people may touch."""
+        return [one for one in self.records.records if f"sim/{one}" not in self.reserved]
+
+    def bustle(self, rng: Random, one: str) -> None:
+        """Somebody does something with a record, or opens a new one."""
+        case = self.kit.site.case_of("sim", one)
+        kind = rng.choice(("open", "edit", "edit", "state", "cancel", "act"))
+        if kind == "open":
+            self.open(rng.choice(NEAR), rng.choice("345"))
+        elif case is None or case.state is CaseState.EXECUTING:
+            return
+        elif kind == "act":
+            self.act(case.id, rng.choice(("hold", "release")))
+        else:
+            self.change(rng, one, kind)
+
+    def change(self, rng: Random, one: str, kind: str) -> None:
+        """Somebody changes a record."""
+        if kind == "edit":
+            title = f"look {rng.randrange(99)}"
+            self.records.edit(one, priority=rng.choice("345"), title=title)
+        elif kind == "state":
+            self.records.edit(one, state="waiting for parts")
+        else:
+            self.records.edit(one, state=rng.choice(("cancelled", "closed")))
+
     # The gateway's and the world's steps.
 
     def poll(self) -> None:
         """Read the desk until there is no more."""
-        more = not isinstance(self.records.away, DragomanError)
+        more = getattr(self.records, "away", None) is None
         while more:
             page = run(self.records.changes(self.kit.site.cursors.get("sim", ""), 500))
             run(self.intake.page(page))

@@ -23,7 +23,7 @@ def _key(case: Case) -> str:
 
 
 def opened_unseen(site: DriftSite, case: Case) -> str:
-    return "sim/" + site.records.open_secretly("look", location="dock", priority="3")
+    return f"sim/{site.records.open_secretly('look', location='dock', priority='3')}"
 
 
 def edited_unseen(site: DriftSite, case: Case) -> str:
@@ -72,9 +72,8 @@ def filtered_out(site: DriftSite, case: Case) -> str:
 
 
 def opened_twice(site: DriftSite, case: Case) -> str:
-    return "sim/" + site.records.open(
-        "look", location=case.location, priority="3", result=case.number
-    )
+    place, number = case.location, case.number
+    return f"sim/{site.records.open('look', location=place, priority='3', result=number)}"
 
 
 def unshown(site: DriftSite, case: Case) -> str:

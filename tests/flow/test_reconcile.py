@@ -13,24 +13,22 @@ from tests.flow.faults import AT_DESK, AT_ROBOT, plant
 RULES = Rules(fields={"robot": "ours"}, most_called_off=1000)
 
 
-def busy(robots: int, cases: int) -> DriftSite:
-    """A site with all robots at work far away, some cases done, some closed by people, and many
-    open ones that wait."""
-    site = DriftSite(robots, RULES)
+def busy(site: DriftSite, cases: int) -> None:
+    """All robots at work far away, some cases done, and many open ones that wait."""
+    robots = len(site.vehicles)
     site.settle()
     run_window(site)
     for n in range(robots):
-        site.records.open("look", location=NEAR[n % 3], priority="3")
+        site.open(NEAR[n % 3])
     site.go_on(60)
     assert not site.kit.site.cases
     for _ in range(robots):
-        site.records.open("look", location="far", priority="1")
+        site.open("far", "1")
     site.go_on(20)
     for n in range(cases - 2 * robots):
-        site.records.open("look", location=NEAR[n % 3], priority="3")
+        site.open(NEAR[n % 3])
     site.go_on(10)
     assert len(site.at_work()) == robots
-    return site
 
 
 def run_window(site: DriftSite) -> None:
@@ -40,10 +38,10 @@ def run_window(site: DriftSite) -> None:
 
 def traffic(site: DriftSite, rng: Random) -> None:
     """What people do at their desk all day, with writes under way meanwhile."""
-    known = [one for one in site.records.records if f"sim/{one}" not in site.reserved]
+    known = site.known()
     for _ in range(4):
         site.pass_time(1.0)
-        bustle(site, rng, rng.choice(known))
+        site.bustle(rng, rng.choice(known))
         if rng.random() < 0.5:
             site.poll()
         lanes = sorted(site.lanes())
@@ -56,31 +54,8 @@ def traffic(site: DriftSite, rng: Random) -> None:
                 site.hear(robot_id)
 
 
-def bustle(site: DriftSite, rng: Random, one: str) -> None:
-    """Somebody does something with a record, or opens a new one."""
-    desk, case = site.records, site.kit.site.case_of("sim", one)
-    kind = rng.choice(("open", "edit", "edit", "state", "cancel", "act"))
-    if kind == "open":
-        desk.open("look", location=rng.choice(NEAR), priority=rng.choice("345"))
-    elif case is None or case.state is CaseState.EXECUTING:
-        return
-    elif kind == "edit":
-        desk.edit(one, priority=rng.choice("345"), title=f"look {rng.randrange(99)}")
-    elif kind == "state":
-        desk.edit(one, state="waiting for parts")
-    elif kind == "cancel":
-        desk.edit(one, state=rng.choice(("cancelled", "closed")))
-    else:
-        site.act(case.id, rng.choice(("hold", "release")))
-
-
-def proof(robots: int, cases: int, each: int) -> None:
-    """Plant, sweep once while people work on, and compare what counted with what was planted."""
-    site = busy(robots, cases)
-    at_work = iter(site.at_work())
-    planted = plant(site, AT_ROBOT, at_work, max(1, robots // 10))
-    fresh = iter([c for c in site.kit.site.cases.values() if c.state is CaseState.QUEUED])
-    planted |= plant(site, AT_DESK, fresh, each)
+def found_at_once(site: DriftSite, planted: dict[str, str]) -> None:
+    """One sweep while people work on counts exactly what was planted."""
     site.go_on(90)  # so that a silent robot is known to be silent
     assert not site.counted()
     site.reserved |= set(planted)
@@ -88,8 +63,17 @@ def proof(robots: int, cases: int, each: int) -> None:
     traffic(site, rng)
     site.sweep()
     assert site.counted() == planted
-    traffic(site, rng)
+
+
+def proof(robots: int, cases: int, each: int) -> None:
+    """Plant, sweep, and compare what counted with what was planted."""
+    site = DriftSite(robots, RULES)
+    busy(site, cases)
+    planted = plant(site, AT_ROBOT, iter(site.at_work()), max(1, robots // 10))
+    fresh = iter([c for c in site.kit.site.cases.values() if c.state is CaseState.QUEUED])
+    planted |= plant(site, AT_DESK, fresh, each)
     assert set(Counter(planted.values())) == {*AT_DESK, *AT_ROBOT}
+    found_at_once(site, planted)
 
 
 def test_drift_of_every_kind_is_found_and_nothing_else() -> None:

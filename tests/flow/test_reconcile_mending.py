@@ -42,7 +42,8 @@ def kept(site: DriftSite) -> dict[str, Delivery]:
 
 
 def test_a_day_without_faults_raises_no_alarm_and_covers_everything() -> None:
-    site = busy(6, 60)
+    site = DriftSite(6, RULES)
+    busy(site, 60)
     rng = Random(11)
     for _ in range(40):
         traffic(site, rng)
@@ -65,7 +66,8 @@ def test_a_day_without_faults_raises_no_alarm_and_covers_everything() -> None:
 
 
 def test_rules_mend_what_they_can_and_say_how_long_it_took() -> None:
-    site = busy(5, 40)
+    site = DriftSite(5, RULES)
+    busy(site, 40)
     fresh = iter([c for c in site.kit.site.cases.values() if c.state is CaseState.QUEUED])
     rules: tuple[faults.Fault, ...] = (
         faults.opened_unseen,

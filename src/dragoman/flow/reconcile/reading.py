@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from dragoman.domain.case import Case, CaseDraft, DeskPhase
 from dragoman.domain.errors import (
     BadInput,
-    DragomanError,
     NeedsHuman,
     NotFound,
     Permanent,
@@ -20,6 +19,9 @@ from dragoman.domain.reconcile.desk import Receipt, Theirs
 from dragoman.domain.reconcile.mismatch import digest
 from dragoman.ports.desk import Desk, DeskRecord
 from dragoman.ports.survey import Survey
+
+HOPELESS = 3
+"""So many records in a row that can't be read: it is the desk's trouble, and no more are tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,35 +71,43 @@ class Reader:
             return Theirs(unknown=str(error), listed=listed)
 
     async def read(self, external_ids: Sequence[str]) -> dict[str, Theirs]:
-        """The desk's side of each, those that can't be read or aren't there included."""
+        """The desk's side of each, those that can't be read or aren't there included.
+
+        Where a lot can't be read, each is read alone, so that one can't hide the others.
+        """
         found: dict[str, Theirs] = {}
+        left = False
         if self.survey is not None:
             try:
                 records = await self.survey.read_many(external_ids)
-            except (RetryLater, NeedsHuman, Permanent) as error:
-                if not _of_one(error):
-                    return dict.fromkeys(external_ids, Theirs(unknown=str(error)))
+            except (RetryLater, NeedsHuman, Permanent):
                 records = ()
+            else:
+                left = True  # what isn't among them is gone, or has left the desk's filter
             found = {record.external_id: self.theirs(record) for record in records}
-        down = ""
+        failures = 0
+        why = ""
         for external_id in external_ids:
             if external_id in found:
                 continue
-            if down:
-                found[external_id] = Theirs(unknown=down)
+            if failures >= HOPELESS:
+                found[external_id] = Theirs(unknown=why)
                 continue
-            found[external_id], down = await self._one(external_id)
+            found[external_id], why = await self._one(external_id, listed=not left)
+            failures = failures + 1 if why else 0
         return found
 
-    async def _one(self, external_id: str) -> tuple[Theirs, str]:
-        """One record; and why the desk needn't be asked for more now, "" if it may be."""
+    async def _one(self, external_id: str, *, listed: bool) -> tuple[Theirs, str]:
+        """One record, and why it could not be read if that may be the desk's trouble."""
         try:
             record = await self.desk.read(external_id)
         except NotFound:
             return Theirs(listed=False), ""
-        except (RetryLater, NeedsHuman, Permanent) as error:
-            return Theirs(unknown=str(error)), "" if _of_one(error) else str(error)
-        return self.theirs(record, listed=self.survey is None), ""
+        except Permanent as error:
+            return Theirs(unknown=str(error)), ""
+        except (RetryLater, NeedsHuman) as error:
+            return Theirs(unknown=str(error)), str(error)
+        return self.theirs(record, listed=listed), ""
 
     def _draft(self, record: DeskRecord) -> CaseDraft:
         return self.mapping.draft(record.external_id, record.version, record.updated_at, record.raw)
@@ -110,8 +120,3 @@ class Reader:
         return {
             name: digest({"value": value}) for name, value in shown.items() if value is not None
         }
-
-
-def _of_one(error: DragomanError) -> bool:
-    """Whether the failure may be of this record alone: a refusal, and no trouble of the desk."""
-    return isinstance(error, Permanent)
