@@ -1,6 +1,8 @@
 """The REST API: who may, what is found, paging, actions, problem details, OpenAPI."""
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,9 @@ from jsonschema import Draft202012Validator
 from dragoman import plugins
 from dragoman.config.load import load
 from dragoman.domain.change import Change
+from dragoman.domain.errors import Permanent
+from dragoman.flow import operate
+from dragoman.ports.feed import FeedCommand
 from dragoman.web import app as web_app
 from dragoman.web.app import create_app, routes
 from dragoman.web.auth import local_token
@@ -137,6 +142,41 @@ async def test_actions_need_a_reason_and_are_journalled_with_the_name(served: Se
     assert failed.headers["Retry-After"]
 
 
+async def test_a_number_that_two_desks_have_is_refused_with_the_ids(served: Served) -> None:
+    await served.hook(notice())
+    (one,) = served.journal.site.cases.values()
+    other = replace(one, id="other", desk="plain", external_id="17")
+    await served.journal.commit(Change(cases=(other,)))
+    body = {"action": "cancel", "reason": "x"}
+    refused = await served.post("/cases/INC0000001/actions", body)
+    assert refused.status == 409
+    assert one.id in refused.body["mend"]
+    assert "other (plain)" in refused.body["mend"]
+    command = FeedCommand(verb="cancel", case=one.number, reason="x", actor="feed:f", raw="")
+    with pytest.raises(Permanent, match=f"{one.id}, other"):
+        operate.from_feed(served.gateway.kit, command)
+    noted = operate.from_feed(served.gateway.kit, replace(command, verb="acknowledge"))
+    assert noted.entries[0].case_id == ""
+    assert (await served.post("/cases/other/actions", body)).body["desk"] == "plain"
+
+
+async def test_what_no_journal_can_hold_is_refused_as_such(served: Served) -> None:
+    """Half a surrogate pair: JSON can say it, UTF-8 can't."""
+    await served.hook(notice())
+    await served.hook(b'{"n": 1}')
+    (letter,) = await served.dead()
+    broken = b'{"action": "hold", "reason": "\\ud800"}'
+    payload = b'{"reason": "x", "payload": {"raw": ["\\udfff"]}}'
+    for path, sent in (
+        ("cases/INC0000001/actions", broken),
+        (f"deliveries/{letter.id}/replay", payload),
+    ):
+        headers = {"Content-Type": "application/json"}
+        told = await served.call("POST", f"/api/v1/{path}", data=io.BytesIO(sent), headers=headers)
+        assert told.status == 422
+        assert "unicode" in told.body["detail"] or "surrogate" in told.body["detail"]
+
+
 async def test_robots_are_banned_and_come_back(served: Served) -> None:
     await served.journal.commit(Change(robots=(robot(1), robot(2))))
     assert [r["id"] for r in (await served.get("/robots")).body] == ["acme/r1", "acme/r2"]
@@ -165,6 +205,7 @@ async def test_dead_letters_are_listed_replayed_and_dropped(served: Served) -> N
     assert (await served.post(f"{path}/replay", body)).status == 409
     dropped = await served.post(f"/deliveries/{letters[1]['id']}/drop", {"reason": "a test"})
     assert (dropped.body["state"], dropped.body["reason"]) == ("failed", "a test")
+    assert (await served.post("/deliveries/replay", {"reason": "all"})).status == 422
     many = await served.post("/deliveries/replay", {"reason": "all", "target": "intake:snow"})
     assert many.body == {"ids": [letters[2]["id"]], "left": False}
     (tally,) = (await served.get("/outbox")).body
@@ -191,8 +232,8 @@ async def test_status_and_health(served: Served) -> None:
     assert [poller["desk"] for poller in status["pollers"]] == ["polled"]
     assert (await served.call("GET", "/healthz", token="")).body == {"alive": True}
     ready = await served.call("GET", "/readyz", token="")
-    assert ready.status == 503  # there is no broker, and the polled desk has not answered
-    assert ready.body["checks"] == {"journal": True, "fleets": False, "desks": False}
+    assert ready.status == 503  # there is no broker
+    assert ready.body["checks"] == {"journal": True, "fleets": False}
 
 
 async def test_unknown_paths_and_methods_are_problems_too(served: Served) -> None:

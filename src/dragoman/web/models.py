@@ -4,10 +4,11 @@ Used by the routes; they are the API's contract, so a field of the domain shows 
 Times are RFC 3339 in UTC.
 """
 
+import json
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from dragoman.domain.case import CaseState
 from dragoman.domain.delivery import BreakerState, DeliveryState
@@ -249,6 +250,17 @@ class Status(BaseModel):
     robot_messages: dict[str, int]
 
 
+def _unicode(value: Any) -> Any:
+    """Refuses half a surrogate pair, which JSON can hold and UTF-8 can't, and so no journal."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            "this text holds half of a surrogate pair; send whole characters"
+        ) from error
+    return value
+
+
 class Because(BaseModel):
     """Why a person decides so; it is kept in the audit trail."""
 
@@ -266,15 +278,21 @@ class CaseAction(Because):
 class Replay(Because):
     """payload: instead of the stored one, if a person has mended it."""
 
-    payload: dict[str, Any] | None = None
+    payload: Annotated[dict[str, Any] | None, AfterValidator(_unicode)] = None
 
 
 class BulkReplay(Because):
-    """Which dead letters go out again; at most `limit`, oldest first."""
+    """Which dead letters go out again, by target, case or both; at most `limit`, oldest first."""
 
     target: str | None = None
     case_id: str | None = None
     limit: int = Field(default=1000, ge=1, le=10_000)
+
+    @model_validator(mode="after")
+    def _filtered(self) -> Self:
+        if not self.target and not self.case_id:
+            raise ValueError("nothing says which dead letters; give target, case_id or both")
+        return self
 
 
 class Replayed(BaseModel):

@@ -78,17 +78,22 @@ def problem(
         "type": f"urn:dragoman:error:{type(error).__name__}",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": error.text,
+        "detail": _writable(error.text),
     }
     for key in ("field", "value", "mend"):
         if value := getattr(error, key):
-            body[key] = value[:500]
+            body[key] = _writable(value[:500])
     sent = dict(headers or {})
     if isinstance(error, RetryLater):
         sent.setdefault("Retry-After", str(max(1, math.ceil(error.delay_s or 1.0))))
     return Response(
         msgspec.json.encode({**body, **(extra or {})}), status, sent, media_type=MEDIA_TYPE
     )
+
+
+def _writable(text: str) -> str:
+    """Without what UTF-8 can't hold, such as half a surrogate pair that came in as JSON."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 STATUS: tuple[tuple[type[DragomanError], int], ...] = (
