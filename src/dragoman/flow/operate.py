@@ -82,30 +82,35 @@ def from_feed(kit: Kit, command: FeedCommand) -> Change:
 
     Raises Permanent if the command means nothing for the case now.
     """
+    named = _named(kit, command.case)
     if command.error or command.verb == "acknowledge":
-        known = _case_id(kit, command.case)
+        known = named[0] if len(named) == 1 else ""
         text = command.error or f"{command.actor} acknowledges: {command.reason}"
         note = Entry(
             action="feed.unreadable" if command.error else "feed.acknowledged",
             at=kit.clock.now(),
             text=text[:2000],
-            case_id=known or "",
+            case_id=known,
             actor=command.actor or "feed",
             data={"raw": command.raw[:10_000]},
         )
         return Change(entries=(note,))
-    case_id = _case_id(kit, command.case)
-    if case_id is None:
+    if not named:
         raise Permanent("no open case has this id or number", field="case", value=command.case)
+    if len(named) > 1:
+        mend = f"use one of the ids {', '.join(named)}"
+        raise Permanent(
+            "several cases have this number", field="case", value=command.case, mend=mend
+        )
     decision = Decision(actor=command.actor, reason=command.reason or f"{command.verb} by feed")
-    return act(kit, case_id, command.verb, decision)
+    return act(kit, named[0], command.verb, decision)
 
 
-def _case_id(kit: Kit, name: str) -> str | None:
-    """An open case by its id or its number."""
+def _named(kit: Kit, name: str) -> list[str]:
+    """Ids of the open cases with this id or number."""
     if name in kit.site.cases:
-        return name
-    return next((case.id for case in kit.site.cases.values() if case.number == name), None)
+        return [name]
+    return [case.id for case in kit.site.cases.values() if case.number == name]
 
 
 def replay(

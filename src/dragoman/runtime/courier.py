@@ -75,7 +75,9 @@ class Courier:
     def in_flight(self) -> int:
         """Deliveries that are being made now, and aren't settled yet."""
         lanes = self._kit.site.lanes
-        return sum(one in lanes.get((self.target, lane), ()) for lane, one in self._carrying.items())
+        return sum(
+            one in lanes.get((self.target, lane), ()) for lane, one in self._carrying.items()
+        )
 
     def carries(self, delivery: Delivery) -> bool:
         """Whether the call of this delivery is out now."""
@@ -127,7 +129,8 @@ class Courier:
                 self._wake.clear()
                 pause = self._start_what_can()
                 try:
-                    await asyncio.wait_for(self._wake.wait(), pause)
+                    async with asyncio.timeout(pause):  # wait_for may lose a cancellation (3.11)
+                        await self._wake.wait()
                 except TimeoutError:
                     continue
         finally:

@@ -94,9 +94,10 @@ async def explain(web: Here, case: str) -> list[Explanation]:
 async def act_on_case(web: Here, caller: Actor, case: str, body: CaseAction) -> CaseDetail:
     """Hold, release, cancel or reassign a case, or confirm that its robot has stopped.
 
-    The answer shows the case as it is after the action, which is durable by then.
+    The answer shows the case as it is after the action, which is durable by then. A number that
+    cases of several desks have is refused, with their ids.
     """
-    found = await web.gateway.operators.case(case)
+    found = await web.gateway.operators.case_to_act_on(case)
     decision = Decision(actor=caller.actor, reason=body.reason)
     moved = await web.gateway.operators.act(found.id, body.action, decision)
     return await _detail(web, moved)

@@ -75,7 +75,10 @@ async def replay(web: Here, caller: Actor, delivery: str, body: Replay) -> Deliv
 
 @router.post("/deliveries/{delivery}/drop", responses=answers(401, 403, 404, 409, 422, 503))
 async def drop(web: Here, caller: Actor, delivery: str, body: Because) -> DeliveryDetail:
-    """Give a delivery up for good. If it was its case's final write, the case closes."""
+    """Give a delivery up for good. If it was its case's final write, the case closes.
+
+    One that is being made now is refused: it may have arrived.
+    """
     await web.gateway.operators.drop(delivery, Decision(actor=caller.actor, reason=body.reason))
     return DeliveryDetail.model_validate(await web.gateway.operators.delivery(delivery))
 
@@ -83,5 +86,5 @@ async def drop(web: Here, caller: Actor, delivery: str, body: Because) -> Delive
 @router.get("/outbox", dependencies=[read], responses=answers(401, 403, 503))
 async def outbox(web: Here) -> list[TallyView]:
     """Show the sums of every target, which must add up."""
-    tallies = await web.gateway.kit.journal.tallies()
+    tallies = await web.gateway.operators.tallies()
     return [TallyView.model_validate(tally) for tally in tallies]
