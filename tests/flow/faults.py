@@ -4,10 +4,11 @@ Each fault takes one untouched case (or opens a record) and gives the key under 
 has to count it; its name says side and kind.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, time
 from itertools import cycle
+from typing import TypeVar
 
 from dragoman.domain.case import Case, CaseState
 from dragoman.domain.change import Change
@@ -16,6 +17,7 @@ from dragoman.testing.robots.misbehaviour import Misbehaviour
 from tests.flow.drift import DriftSite
 
 Fault = Callable[[DriftSite, Case], str]
+S = TypeVar("S", bound=DriftSite)
 
 
 def _key(case: Case) -> str:
@@ -150,7 +152,10 @@ AT_ROBOT: dict[str, tuple[Fault, ...]] = {
 
 
 def plant(
-    site: DriftSite, kinds: dict[str, tuple[Fault, ...]], cases: Iterator[Case], each: int
+    site: S,
+    kinds: Mapping[str, Sequence[Callable[[S, Case], str]]],
+    cases: Iterator[Case],
+    each: int,
 ) -> dict[str, str]:
     """So many faults of each kind, on fresh cases; key → `side kind`."""
     planted: dict[str, str] = {}
