@@ -5,12 +5,14 @@ state, open deliveries leave again, passed deadlines fire, and robots are asked 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from dragoman.domain.case import WORKING, Case, CaseState
 from dragoman.domain.change import Change, Entry, merged
 from dragoman.domain.errors import Permanent
 from dragoman.domain.events import Due, GatewayStarted
+from dragoman.domain.robot import Presence
 from dragoman.flow.kit import Kit
 
 
@@ -57,6 +59,9 @@ def started(kit: Kit, version: str) -> Change:
         heard = None if attempt is None else site.reports.get(attempt.robot_id)
         kit.add(draft, case.id, GatewayStarted(heard=heard))
     for robot in site.robots.values():
+        if robot.presence is not Presence.SILENT:
+            silent = replace(draft.robot(robot.id), presence=Presence.SILENT)
+            draft.robots[robot.id] = silent  # until it is heard
         try:
             draft.ask(robot.id, draft.now + timedelta(minutes=1))
         except Permanent:

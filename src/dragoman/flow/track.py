@@ -12,12 +12,12 @@ from dragoman.domain.change import Change, Entry, merged
 from dragoman.domain.errors import Permanent
 from dragoman.domain.events import Event, Unheard
 from dragoman.domain.evidence import forgetful, read
+from dragoman.domain.hearing import Hearing, Order
 from dragoman.domain.outbox import Draft
 from dragoman.domain.robot import (
     BadMessage,
     FleetReport,
     Introduction,
-    Link,
     LinkReport,
     Presence,
     Robot,
@@ -27,8 +27,6 @@ from dragoman.flow.kit import Kit
 
 AHEAD = timedelta(seconds=60)
 """A robot's clock may be so far ahead of ours before it is noted."""
-LATE_S = 5.0
-"""Within this time an older message is a late one; after it, the sign of a new session."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,7 +53,7 @@ class Track:
     latest: dict[str, RobotReport] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
     complained: set[tuple[str, str]] = field(default_factory=set)
-    renewed: set[str] = field(default_factory=set)
+    hearing: Hearing = field(default_factory=Hearing)
 
     def observe(self, report: FleetReport) -> Change:
         """The change that a report makes; empty for most."""
@@ -91,14 +89,14 @@ class Track:
             self.counters.unknown_robot += 1
             return Change()
         before = self.latest.get(report.robot_id)
-        if before is not None and not self._in_order(before, report):
+        if before is not None and not self._is_news(before, report):
             return Change()
         self.counters.taken += 1
         self.latest[report.robot_id] = report
         note = self._from_future(report)
         draft = self.kit.draft(report.received_at)
         self._notice(draft, robot, report, before or self.kit.site.reports.get(robot.id))
-        self.renewed.discard(report.robot_id)
+        self.hearing.renewed.discard(report.robot_id)
         self._revenant(draft, robot, report)
         self._evidence(draft, robot, before, report)
         moved = draft.change()
@@ -107,36 +105,39 @@ class Track:
         self.counters.changed += 1
         return merged(note, Change(reports=(report,)), moved)
 
-    def _in_order(self, before: RobotReport, report: RobotReport) -> bool:
-        """Neither a repetition nor older than what is known. A restarted counter is news."""
-        if report.header_id > before.header_id or report.reported_at > before.reported_at:
-            return True
-        gap = (report.received_at - before.received_at).total_seconds()
-        if report.robot_id in self.renewed or gap > LATE_S:
-            return True  # a new session, with a counter and perhaps a clock that started anew
-        if report.header_id == before.header_id and report.reported_at == before.reported_at:
-            self.counters.duplicate += 1
-        else:
-            self.counters.outdated += 1
+    def _is_news(self, before: RobotReport, report: RobotReport) -> bool:
+        """Neither a repetition nor older than what is known; counts those."""
+        match self.hearing.order(before, report):
+            case Order.DUPLICATE:
+                self.counters.duplicate += 1
+            case Order.OUTDATED:
+                self.counters.outdated += 1
+            case Order.NEWS:
+                return True
         return False
 
     def _notice(
         self, draft: Draft, robot: Robot, report: RobotReport, before: RobotReport | None
     ) -> None:
-        """That a silent robot is back, or that its counter started anew, so that it restarted."""
-        restarted = before is not None and (
-            report.header_id < before.header_id
-            or (report.header_id == before.header_id and robot.id in self.renewed)
-        )
-        if robot.presence is Presence.FRESH and not restarted:
+        """That a silent robot is back, that its link is up again, or that it restarted."""
+        restarted = self.hearing.restarted(before, report)
+        link = self.hearing.link(robot, report)
+        if robot.presence is Presence.FRESH and link is robot.link and not restarted:
             return
-        link = Link.ONLINE if robot.link in {Link.UNKNOWN, Link.BROKEN} else robot.link
         draft.robots[robot.id] = replace(
             robot, presence=Presence.FRESH, link=link, boots=robot.boots + restarted
         )
-        text = f"Robot {robot.id} has restarted." if restarted else f"Robot {robot.id} reports."
-        action = "robot.restarted" if restarted else "robot.fresh"
-        draft.entries.append(self._entry(action, text, robot.id, {"mode": report.mode}))
+        if restarted:
+            action, text = "robot.restarted", f"Robot {robot.id} has restarted."
+        elif robot.presence is Presence.FRESH:
+            action, text = (
+                "robot.link",
+                f"Robot {robot.id}: connection {link.value}, by its states.",
+            )
+        else:
+            action, text = "robot.fresh", f"Robot {robot.id} reports."
+        data: dict[str, object] = {"mode": report.mode, "link": link.value}
+        draft.entries.append(self._entry(action, text, robot.id, data))
 
     def _revenant(self, draft: Draft, robot: Robot, report: RobotReport) -> None:
         """An order that was over is being worked on: stop it, and trust the robot no more.
@@ -175,11 +176,11 @@ class Track:
             self.counters.unknown_robot += 1
             return Change()
         latest = self.latest.get(report.robot_id)
-        if report.link is Link.ONLINE and not report.retained:
-            self.renewed.add(report.robot_id)
         # The will's time is that of connecting (always stale); a retained copy has unknown age.
-        stale = report.retained and latest is not None
-        if stale or robot.link is report.link:
+        if report.retained and latest is not None:
+            return Change()
+        self.hearing.said(report)
+        if robot.link is report.link:
             return Change()
         changed = replace(robot, link=report.link)
         text = f"Robot {robot.id}: connection {report.link.value}."

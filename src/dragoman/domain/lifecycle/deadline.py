@@ -62,9 +62,7 @@ def _take_back(
     return stop(job, attempt, then, now, policy, note)
 
 
-def _unsent(
-    job: Job, attempt: Assignment, reason: str, now: datetime, policy: Policy
-) -> Step:
+def _unsent(job: Job, attempt: Assignment, reason: str, now: datetime, policy: Policy) -> Step:
     """The robot never had the order, so nobody is to blame and nothing has to be stopped."""
     note = Note(
         action="case.requeued",
