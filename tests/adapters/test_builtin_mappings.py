@@ -171,15 +171,19 @@ async def test_servicenow(
             await desk.close()
 
 
+@pytest.mark.parametrize(
+    ("table", "mapping", "cancelled"),
+    [("incident", "default", "8"), ("sn_customerservice_case", "customer_service", "7")],
+)
 async def test_servicenow_a_case_cancelled_at_the_desk_is_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, mapping: str, cancelled: str
 ) -> None:
     async with ServiceNowDesk() as emulated:
         monkeypatch.setenv("DESK_PASSWORD", emulated.credentials.password)
-        settings = configured(tmp_path, servicenow(emulated.url, "incident", "default"))
+        settings = configured(tmp_path, servicenow(emulated.url, table, mapping))
         desk = connected(settings)
         try:
-            row = emulated.open_case(short_description="x", category="inspect")
+            row = emulated.open_case(table, short_description="x", category="inspect")
             draft = drafted(settings, await desk.read(row["sys_id"]))
             await tell(settings, desk, draft, Told.CANCELLED)
             assert len(emulated.journal(row["number"], "work_notes")) == 1
@@ -187,10 +191,10 @@ async def test_servicenow_a_case_cancelled_at_the_desk_is_left_alone(
             again = drafted(settings, await desk.read(row["sys_id"]))
             assert again.phase is DeskPhase.CANCELLED
             for told in Told:
-                if told is not Told.DONE and table_has(settings, told):
+                if table_has(settings, told):
                     with pytest.raises(Conflict):
                         await tell(settings, desk, draft, told)
-            assert emulated.record(row["number"])["state"] == "8"
+            assert emulated.record(row["number"])["state"] == cancelled
         finally:
             await desk.close()
 
@@ -291,6 +295,13 @@ async def test_request_tracker(
                     with pytest.raises(Conflict):
                         await tell(settings, desk, draft, told)
             assert ticket.status == "resolved"
+            ticket.status = "rejected"
+            with pytest.raises(Conflict):
+                await desk.write(
+                    draft.external_id,
+                    write_of(settings.outgoing.render(status(draft, Told.DONE)), "key-late"),
+                )
+            assert ticket.status == "rejected"
         finally:
             await desk.close()
 
