@@ -41,8 +41,9 @@ def kept(site: DriftSite) -> dict[str, Delivery]:
     return {row.lane: row for side in Side for row in site.book.rows(side)}
 
 
-def test_a_day_without_faults_raises_no_alarm_and_covers_everything() -> None:
-    site = DriftSite(6, RULES)
+def a_day(rules: Rules) -> DriftSite:
+    """People at their desk, writes under way, windows and sweeps in the midst of it."""
+    site = DriftSite(6, rules)
     busy(site, 60)
     rng = Random(11)
     for _ in range(40):
@@ -56,6 +57,16 @@ def test_a_day_without_faults_raises_no_alarm_and_covers_everything() -> None:
         site.second_look()
         site.fire()
     site.sweep()
+    return site
+
+
+def test_without_a_grace_the_same_day_would_raise_alarms() -> None:
+    """So the day has what the grace and the second look are there for."""
+    assert a_day(replace(RULES, grace_s=0.0)).entries("reconcile.mismatch")
+
+
+def test_a_day_without_faults_raises_no_alarm_and_covers_everything() -> None:
+    site = a_day(RULES)
     assert site.entries("reconcile.mismatch") == []
     assert site.entries("reconcile.unreachable") == []
     reports = Reports(kit=site.kit, site_name="sim", times=SHIFTS[0], zone=SHIFTS[1])

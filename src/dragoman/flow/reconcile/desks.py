@@ -168,10 +168,14 @@ class DeskSide:
         return compare(ours, theirs, self.kit.clock.now(), self.book.rules)
 
     async def _begin(self) -> None:
-        """Note from when on this desk's records are ours, at the first look ever."""
+        """Note from when on this desk's records are ours, at the first look ever.
+
+        A grace later than now, as the desk's clock may be a little ahead of ours: what was there
+        before is for people, and robots must not be sent to it.
+        """
         if _floor(self.name) not in self.kit.site.cursors:
-            now = self.kit.clock.now().isoformat()
-            await self.kit.journal.commit(Change(cursors={_floor(self.name): now}))
+            floor = (self.kit.clock.now() + self.book.rules.grace).isoformat()
+            await self.kit.journal.commit(Change(cursors={_floor(self.name): floor}))
 
     async def _end(self, look: Look) -> None:
         """Count what is due by now, tell what was compared: a part of a look is kept as it ends."""
