@@ -311,6 +311,8 @@ def duplicates(cases: Iterable[Case]) -> Sequence[Mismatch]:
     for case in cases:
         by_number.setdefault((case.desk, case.number), []).append(case)
     for same in by_number.values():
+        if len(same) == 1:
+            continue
         ordered = sorted(same, key=lambda case: (case.received_at, case.id))
         found += [_double(first, second) for first, second in pairwise(ordered)]
     return found
