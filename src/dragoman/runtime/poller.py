@@ -1,6 +1,7 @@
 """Asks one desk for changes, again and again, within its budget. One poller a desk."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -8,7 +9,7 @@ import structlog
 from dragoman.domain.change import Change, Entry
 from dragoman.domain.errors import DragomanError, JournalUnavailable, NeedsHuman, RetryLater
 from dragoman.flow.intake import Intake, Taken
-from dragoman.ports.desk import Desk
+from dragoman.ports.desk import Desk, DeskPage
 from dragoman.transport.http_quota import polling
 
 log = structlog.get_logger(__name__)
@@ -16,6 +17,8 @@ log = structlog.get_logger(__name__)
 PAGE = 200
 GROWTH = 1.5
 LONGEST_S = 60.0
+LONGEST_ASKED_S = 300.0
+"""However long a desk asks to be left alone: after that it is asked whether it still means it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +33,58 @@ class Pace:
     per_minute: int = 120
 
 
-class Poller:
-    """Reads pages until there are no more, waits, and starts again. Never gives up."""
+class Allowance:
+    """A budget of requests a minute. Half of it may go out at once; the rest comes back evenly, so
+    that no minute sees more than the whole. now: monotonic seconds.
+    """
 
-    def __init__(self, intake: Intake, desk: Desk, pace: Pace) -> None:
+    def __init__(self, per_minute: int, now: Callable[[], float]) -> None:
+        self._most = max(1.0, per_minute / 2)
+        self._per_s = max(per_minute - self._most, per_minute / 2) / 60
+        self._now = now
+        self._left = self._most
+        self._at = now()
+
+    def left(self) -> int:
+        """Requests that may go out now."""
+        now = self._now()
+        self._left = min(self._most, self._left + (now - self._at) * self._per_s)
+        self._at = now
+        return int(self._left)
+
+    def spend(self, requests: int) -> None:
+        """So many went out. One page may need more than was left, and is paid for later."""
+        self.left()
+        self._left -= requests
+
+    def wait_s(self, share: float = 0.0) -> float:
+        """Seconds until one request may go out, and this share of what may at once."""
+        self.left()
+        wanted = max(1.0, share * self._most)
+        return max(0.0, (wanted - self._left) / self._per_s)
+
+
+class Poller:
+    """Reads pages until there are no more, waits, and starts again. Never gives up.
+
+    sleep: waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        desk: Desk,
+        pace: Pace,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.healthy: bool | None = None
         self.last_error = ""
         self._intake = intake
         self._desk = desk
+        self._sleep = sleep
         self._pace = pace
+        clock = intake.kit.clock
+        self._allowance = Allowance(pace.per_minute, clock.monotonic) if pace.per_minute else None
         self._wait = pace.least
         self._failures = 0
 
@@ -48,7 +94,7 @@ class Poller:
             try:
                 more = await self._once()
             except JournalUnavailable as error:
-                await asyncio.sleep(error.delay_s or 1.0)
+                await self._sleep(error.delay_s or 1.0)
             except DragomanError as error:
                 await self._failed(error)
             except Exception as error:
@@ -60,21 +106,32 @@ class Poller:
                 await self._failed(RetryLater(f"unexpected {type(error).__name__}: {error}"))
             else:
                 self._succeeded()
-                await asyncio.sleep(max(self._wait if not more else 0.0, self._budget()))
+                await self._sleep(max(self._wait if not more else 0.0, self._budget(more=more)))
 
     async def _once(self) -> bool:
         """One page; whether there is more at once."""
         kit = self._intake.kit
         cursor = kit.site.cursors.get(self._intake.desk, "")
-        with polling():
-            page = await self._desk.changes(cursor, PAGE)
+        page = await self._asked(cursor)
         taken = await self._intake.page(page)
         news = taken.get(Taken.NEW, 0) + taken.get(Taken.CHANGED, 0)
         self._wait = self._pace.least if news else min(self._pace.most, self._wait * GROWTH)
         return page.more
 
-    def _budget(self) -> float:
-        return 60.0 / self._pace.per_minute if self._pace.per_minute else 0.0
+    async def _asked(self, cursor: str) -> DeskPage:
+        """One page, no longer than the budget allows if each record costs a request; paid for."""
+        budget = self._allowance
+        limit = PAGE if budget is None else min(PAGE, max(1, budget.left() - 1))
+        with polling() as poll:
+            try:
+                return await self._desk.changes(cursor, limit)
+            finally:
+                if budget is not None:
+                    budget.spend(max(1, poll.requests))
+
+    def _budget(self, *, more: bool) -> float:
+        """Seconds until the next page may be asked for; a backlog is read in larger pieces."""
+        return 0.0 if self._allowance is None else self._allowance.wait_s(0.125 if more else 0.0)
 
     def _succeeded(self) -> None:
         if self.healthy is False:
@@ -91,7 +148,8 @@ class Poller:
         base = 5.0 if isinstance(error, NeedsHuman) else self._pace.least
         wait = min(LONGEST_S, base * 2.0 ** min(self._failures, 10))
         jitter = 0.5 + 0.5 * self._intake.kit.clock.random()
-        await asyncio.sleep(max(asked, wait * jitter))
+        asked = min(asked, LONGEST_ASKED_S)
+        await self._sleep(max(asked, wait * jitter, self._budget(more=False)))
 
     def _tell(self, action: str, text: str) -> None:
         log.warning(text, action=action, desk=self._intake.desk)

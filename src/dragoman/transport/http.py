@@ -201,6 +201,7 @@ class HttpClient:
         refusal = self.quota.refusal()
         if refusal is not None:
             raise refusal
+        self.quota.spent()
         session = self._session or self._connect()
         started = self._clock.now()
         try:

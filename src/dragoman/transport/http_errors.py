@@ -170,18 +170,23 @@ def of_status(
     return kind(said)
 
 
+LONGEST_S = 86_400.0
+"""The longest Retry-After that is believed."""
+
+
 def retry_after_s(value: str | None, now: datetime) -> float | None:
     """Retry-After in seconds (RFC 9110 10.2.3: delay or HTTP-date); None if absent or unreadable.
 
-    now: the other side's time, for a date.
+    now: the other side's time, for a date. Never more than a day: what is further away is a mistake
+    of the other side, which must not silence us for years.
     """
     if value is None:
         return None
     text = value.strip()
     if text.replace(".", "", 1).isdecimal() and text.isascii():
-        return min(float(text), 86_400.0)
+        return min(float(text), LONGEST_S)
     moment = http_date(text)
-    return None if moment is None else max(0.0, (moment - now).total_seconds())
+    return None if moment is None else min(max(0.0, (moment - now).total_seconds()), LONGEST_S)
 
 
 def http_date(value: str | None) -> datetime | None:

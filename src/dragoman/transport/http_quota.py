@@ -26,7 +26,7 @@ RESERVE = 0.05
 """The share of a quota that polling leaves for writes."""
 POLL_AGAIN_S = 60.0
 """How long polling waits when only the reserve is left, and no reset is told."""
-_polling: ContextVar[bool] = ContextVar("polling", default=False)
+_polling: ContextVar["Polling | None"] = ContextVar("polling", default=None)
 _EPOCH = 1_000_000_000.0
 """A reset above this is epoch seconds, below it seconds from now."""
 _SALESFORCE = re.compile(r"api-usage=(\d+)/(\d+)")
@@ -41,12 +41,20 @@ class _Told:
     reset_s: float | None
 
 
+class Polling:
+    """What one poll costs. requests: how many calls went out for it, those that failed included."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+
+
 @contextmanager
-def polling() -> Iterator[None]:
-    """Calls made within are polls, whatever adapter makes them."""
-    token = _polling.set(True)
+def polling() -> Iterator[Polling]:
+    """Calls made within are polls, whatever adapter makes them, and are counted."""
+    poll = Polling()
+    token = _polling.set(poll)
     try:
-        yield
+        yield poll
     finally:
         _polling.reset(token)
 
@@ -70,6 +78,12 @@ class Quota:
         self.waits += 1
         what = "asked us to wait" if self._closed_until > now else "has little of our quota left"
         return RateLimited(f"{self._where} {what}", delay_s=until - now)
+
+    def spent(self) -> None:
+        """One call goes out now."""
+        poll = _polling.get()
+        if poll is not None:
+            poll.requests += 1
 
     def learn(self, status: int, headers: Mapping[str, str], server_now: datetime) -> None:
         """Take in an answer. headers: names in lower case; server_now: by the server's clock."""

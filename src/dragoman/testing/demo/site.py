@@ -145,7 +145,7 @@ cap_s = 3.0
 enabled = {poll}
 min_s = 0.25
 max_s = 1.0
-requests_per_minute = 300
+requests_per_minute = 1200
 {webhook}
 # The built-in mapping is used; what stands here replaces it key by key.
 

@@ -243,6 +243,8 @@ def test_retry_after_in_each_form() -> None:
     assert retry_after_s("120", now) == 120
     assert retry_after_s(later, now) == 90
     assert retry_after_s(format_datetime(now - timedelta(days=1), usegmt=True), now) == 0
+    for far in ("999999999", format_datetime(now + timedelta(days=9000), usegmt=True)):
+        assert retry_after_s(far, now) == 86_400, "it is a mistake of the other side"
     assert retry_after_s("99999999", now) == 86_400
     for bad in (None, "", "soon", "-5", "1e9", "²"):
         assert retry_after_s(bad, now) is None
