@@ -155,6 +155,18 @@ def dropped(delivery: Delivery, reason: str, now: datetime) -> Delivery:
     return replace(delivery, state=DeliveryState.FAILED, next_at=None, reason=reason, ended_at=now)
 
 
+def turn(lane: Mapping[str, Delivery]) -> Delivery | None:
+    """The delivery of a lane whose turn it is.
+
+    A dead letter holds back what follows it (it stays the first), but not at a robot: a cancelOrder
+    must not wait for a person, and an order that can't go has no part in the next one.
+    """
+    for delivery in lane.values():
+        if delivery.state is not DeliveryState.DEAD or not delivery.target.startswith("fleet:"):
+            return delivery
+    return None
+
+
 class BreakerState(StrEnum):
     """closed: calls go out; open: none do; half_open: one trial call at a time."""
 

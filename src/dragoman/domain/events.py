@@ -58,6 +58,15 @@ class OrderOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unsendable:
+    """The order can never go out as it is. maybe_out: an earlier copy may have."""
+
+    order_id: str
+    reason: str
+    maybe_out: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """The robot's state echoes our order."""
 
@@ -197,6 +206,7 @@ Event = (
     | Chosen
     | Unplaceable
     | OrderOut
+    | Unsendable
     | Accepted
     | Started
     | Progressed

@@ -69,7 +69,10 @@ class Fleet(Protocol):
         ...
 
     async def send(self, parcel: Parcel) -> None:
-        """Hand a parcel to the broker. Raises RetryLater if it certainly did not go out now."""
+        """Hand a parcel to the broker.
+
+        Raises RetryLater if it certainly did not go out now, Permanent if it never can.
+        """
         ...
 
     async def stop(self) -> None:

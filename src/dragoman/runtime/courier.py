@@ -23,6 +23,7 @@ from dragoman.domain.delivery import (
     RetryPolicy,
     delivered,
     dropped,
+    turn,
 )
 from dragoman.domain.errors import (
     JournalUnavailable,
@@ -110,10 +111,11 @@ class Courier:
         self._durable.clear()
         for (target, lane), deliveries in self._kit.site.lanes.items():
             if target == self.target:
-                first = next(iter(deliveries))
                 self._durable.update(id_ for id_ in deliveries if id_ not in self._writing)
-                self._doubtful.add(first)
-                self._kit.site.out.add(first)
+                first = turn(deliveries)
+                if first is not None:
+                    self._doubtful.add(first.id)
+                    self._kit.site.out.add(first.id)
                 self._ready[lane] = None
         self._wake.set()
 
@@ -174,12 +176,9 @@ class Courier:
         task.add_done_callback(lambda _: self._carried(lane))
 
     def _head(self, lane: str) -> Delivery | None:
-        """The first delivery of a lane, once it is durable."""
-        waiting = self._kit.site.lanes.get((self.target, lane))
-        if not waiting:
-            return None
-        head = next(iter(waiting.values()))
-        return head if head.id in self._durable else None
+        """The delivery of a lane whose turn it is, once it is durable."""
+        head = turn(self._kit.site.lanes.get((self.target, lane), {}))
+        return head if head is not None and head.id in self._durable else None
 
     def _carried(self, lane: str) -> None:
         del self._busy[lane], self._carrying[lane]

@@ -37,6 +37,8 @@ def advance(job: Job, event: on.Event, now: datetime, policy: Policy) -> Step:  
             return robot.chosen(job, event, now, policy)
         case on.OrderOut():
             return robot.order_out(job, event, now, policy)
+        case on.Unsendable():
+            return robot.unsendable(job, event, now, policy)
         case on.Accepted():
             return robot.accepted(job, event, now, policy)
         case on.Started():

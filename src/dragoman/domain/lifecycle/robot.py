@@ -268,6 +268,16 @@ def requeue(job: Job, attempt: Assignment, reason: str, now: datetime, policy: P
     return queue(tried, now, policy, note, Told.REQUEUED)
 
 
+def unsendable(job: Job, event: on.Unsendable, now: datetime, policy: Policy) -> Step:
+    """The order can't be sent to this robot: another, unless a copy of it may be out already."""
+    attempt = job.live(event.order_id)
+    out = event.maybe_out or attempt is None or attempt.sends or attempt.doubtful
+    if attempt is None or out or job.case.state is not CaseState.ASSIGNED:
+        return nothing(job)  # its deadline takes it back
+    step = requeue(job, attempt, f"its order can't be sent: {event.reason}", now, policy)
+    return release_robot(step, attempt, AssignmentState.STOPPED, now)
+
+
 def refused(job: Job, event: on.Refused, now: datetime, policy: Policy) -> Step:
     """The robot rejected the order: it never had it, so another may get the case at once.
 

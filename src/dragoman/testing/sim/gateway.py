@@ -17,6 +17,7 @@ from dragoman.domain.delivery import (
     delivered,
     dropped,
     settle,
+    turn,
 )
 from dragoman.domain.errors import DragomanError, Permanent
 from dragoman.domain.mapping import Incoming, Rule
@@ -185,13 +186,13 @@ class SimGateway:
         """kill -9, and a new start, after which the first of each lane may have been made."""
         self.journal.crash()
         self._build()
-        self.kit.site.out.update(next(iter(lane)) for lane in self.kit.site.lanes.values())
+        first = (turn(lane) for lane in self.kit.site.lanes.values())
+        self.kit.site.out.update(delivery.id for delivery in first if delivery is not None)
 
     def _head(self, key: tuple[str, str]) -> Delivery | None:
-        waiting = self.kit.site.lanes.get(key)
-        if not waiting:
+        head = turn(self.kit.site.lanes.get(key, {}))
+        if head is None:
             return None
-        head = next(iter(waiting.values()))
         durable = self.journal.store.tables[Delivery].get(head.id) == head
         due = head.next_at is None or head.next_at <= self.clock.now()
         return head if durable and due and head.state is DeliveryState.QUEUED else None
