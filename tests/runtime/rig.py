@@ -37,6 +37,7 @@ from dragoman.runtime.gateway import Gateway
 from dragoman.runtime.outlets import ConfiguredOutlets
 from dragoman.runtime.parts import DeskParts, Parts
 from dragoman.runtime.poller import Pace
+from dragoman.runtime.reconciler import Plan
 from dragoman.solver import solve
 from dragoman.testing.fakes.desk import MemoryDesk
 from dragoman.testing.fakes.fleet import MemoryFleet
@@ -81,6 +82,7 @@ class Rig:
     journal: Journal | None = None
     policy: Policy = field(default_factory=Policy)
     desk: Desk | None = None
+    plan: Plan | None = None
 
     def build(self) -> Gateway:
         journal = AnnouncingJournal(self.journal or MemoryJournal(now=self.clock.now))
@@ -126,6 +128,7 @@ class Rig:
                 desks={"d": parts},
                 fleets={self.fleet_name: self.fleet},
                 faults=faults,
+                plan=self.plan,
             )
         )
 

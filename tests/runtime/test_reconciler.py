@@ -25,6 +25,8 @@ from dragoman.testing.memory_journal import MemoryJournal
 from dragoman.testing.sim.gateway import SimOutlets
 from dragoman.testing.sim.stores import VirtualClock
 from dragoman.testing.sim.wires import SimFleet
+from tests.runtime.rig import Rig as WholeRig
+from tests.runtime.rig import until
 
 
 class TimedDesk(MemoryDesk):
@@ -209,3 +211,26 @@ async def test_a_request_without_an_answer_has_an_end(monkeypatch: pytest.Monkey
     with pytest.raises(RetryLater, match="no answer"):
         async with budget.request():
             await asyncio.Event().wait()
+
+
+async def test_a_running_gateway_mends_what_no_poll_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dragoman.runtime.reconciler.LEAST_PAUSE_S", 0.02)
+    rules = Rules(grace_s=0.1)
+    plan = Plan(rules=rules, every_s=0.1, per_minute=60_000)
+    rig = WholeRig(robots=0, plan=plan)
+    async with rig.running() as gateway:
+        kit = gateway.kit
+        edited, gone = (rig.memory.open("look", location="dock") for _ in range(2))
+        for one in (edited, gone):
+            await kit.journal.commit(gateway.parts.desks["d"].intake.fetch(one))
+        await until(lambda: len(kit.site.cases) == 2 and not kit.site.lanes)
+        rig.memory.edit(edited, title="look closely")
+        del rig.memory.records[gone]
+        await until(lambda: kit.site.case_of("d", gone) is None)
+        case = kit.site.case_of("d", edited)
+        await until(lambda: kit.site.cases[case.id].title == "look closely" if case else False)
+        await until(lambda: gateway.reconciler.book.counts.settled > 0)
+        assert gateway.reconciler.book.counts.mismatches == {
+            ("desk", "stale"): 1,
+            ("desk", "orphan"): 1,
+        }

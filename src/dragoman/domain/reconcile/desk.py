@@ -109,10 +109,13 @@ def compare(ours: Ours, theirs: Theirs, now: datetime, rules: Rules) -> Mismatch
 
 
 def _gone(ours: Ours, theirs: Theirs) -> Mismatch | None:
-    """The case goes on, and the desk doesn't want it any more."""
-    if ours.over:
-        return None
+    """The case goes on, and the desk doesn't want it any more; or has nothing left to be told."""
     case, draft = ours.case, theirs.draft
+    if ours.over:
+        if draft is not None or not ours.pending:
+            return None
+        text = f"The desk has no record {case.number} any more that could be told the outcome."
+        return _found(ours, theirs, Kind.ORPHAN, Mend.CALL_OFF, text)
     state = f"the case here is {case.state.value}"
     if draft is None:
         text = f"The desk has no record {case.number} any more; {state}."

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from dragoman.domain.change import Change
-from dragoman.domain.delivery import Delivery, DeliveryState
+from dragoman.domain.case import ENDED
+from dragoman.domain.change import Change, Entry, merged
+from dragoman.domain.delivery import Delivery, DeliveryState, dropped
 from dragoman.domain.errors import Permanent
-from dragoman.domain.events import CalledOff, Event, Hold
+from dragoman.domain.events import CalledOff, Confirmed, Event, Hold
 from dragoman.domain.order import LIVE, Assignment
 from dragoman.domain.reconcile.desk import WRITTEN
 from dragoman.domain.reconcile.mismatch import Mend, Mismatch, Rules
@@ -81,6 +82,9 @@ def _write_again(kit: Kit, found: Mismatch, taken: list[Delivery]) -> Change:
 
 def _call_off(kit: Kit, found: Mismatch, rules: Rules) -> Change:
     event: Event
+    case = kit.site.cases.get(found.case_id)
+    if case is not None and case.state in ENDED and rules.left != "ask":
+        return _tell_nobody(kit, found)
     match rules.left:
         case "cancel":
             event = CalledOff(reason=found.text, actor="gateway")
@@ -89,6 +93,27 @@ def _call_off(kit: Kit, found: Mismatch, rules: Rules) -> Change:
         case _:
             return Change()
     return kit.move(found.case_id, event)
+
+
+def _tell_nobody(kit: Kit, found: Mismatch) -> Change:
+    """The record is gone: what waits to be told to it is given up, and the case closes."""
+    now = kit.clock.now()
+    waiting = kit.site.lanes.get((found.target, found.case_id), {})
+    ended = tuple(dropped(delivery, found.text, now) for delivery in waiting.values())
+    notes = tuple(
+        Entry(
+            action="delivery.dropped",
+            at=now,
+            text=f"Given up: {delivery.verb} to {delivery.target}: {found.text}",
+            case_id=found.case_id,
+            order_id=delivery.order_id,
+            trace_id=delivery.trace_id,
+            data={"delivery": delivery.id, "reason": found.text},
+        )
+        for delivery in ended
+    )
+    closed = kit.move(found.case_id, Confirmed(how=found.text))
+    return merged(Change(deliveries=ended, entries=notes), closed)
 
 
 def _stop(kit: Kit, found: Mismatch) -> Change:
