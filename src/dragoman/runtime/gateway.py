@@ -7,6 +7,7 @@ for good. A stop leaves everything in the journal, so there is nothing to save.
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import structlog
 
@@ -138,7 +139,7 @@ class Gateway:
     def _report(self, report: FleetReport) -> None:
         change = self.track.observe(report)
         crowded = self.parts.journal.under_way > CROWDED
-        if crowded and change.reports and not change.cases:
+        if crowded and change.reports and not replace(change, reports=()):
             self.shed += 1
             return
         self._commit(change)
