@@ -167,7 +167,73 @@ def _id(row: Kept) -> str:
     return row.order_id if isinstance(row, Assignment) else row.id
 
 
-class DriftSite(World):
+class Compared(World):
+    """What reconcile does at a site, and what came of it."""
+
+    rules: Rules
+    journal: CrashingJournal
+    side: DeskSide
+    robots: RobotSide
+
+    def go_on(self, seconds: float, step: float = 5.0) -> None:
+        """Everything works, for so long."""
+        for _ in range(int(seconds / step)):
+            self.pass_time(step)
+            self.fire()
+            self.settle()
+
+    def window(self, limit: int = 10_000) -> None:
+        """One window, and one look at the robots."""
+        self.sync()
+        run(self.side.window(limit, timedelta(minutes=10)))
+        run(self.robots.look())
+        self.sync()
+
+    def sweep(self) -> None:
+        """One full sweep with its second looks, while everything works on."""
+        self.settle()
+        run(self.side.sweep(self.clock.now() - timedelta(hours=8)))
+        run(self.robots.look())
+        self.go_on(self.rules.grace_s + 5.0)
+        self.second_look()
+
+    def second_look(self) -> None:
+        """The second look at what is due."""
+        self.sync()
+        run(self.side.again())
+        run(self.robots.look())
+        self.sync()
+
+    def entries(self, action: str) -> list[Entry]:
+        """All entries of an action."""
+        self.sync()
+        return [entry for entry in self.journal.store.entries if entry.action == action]
+
+    def counted(self) -> dict[str, str]:
+        """Key → `side kind` of every mismatch that counted; unreachable ones by their own entry."""
+        found = {
+            str(entry.data["key"]): f"{entry.data['side']} {entry.data['kind']}"
+            for entry in self.entries("reconcile.mismatch")
+        }
+        for entry in self.entries("reconcile.unreachable"):
+            side = "desk" if entry.desk else "robot"
+            keys = entry.data["keys"]
+            assert isinstance(keys, list)
+            found |= {str(key): f"{side} unreachable" for key in keys}
+        return found
+
+    def case(self, record: str) -> Case:
+        """The open case of a record."""
+        case = self.kit.site.case_of("sim", record)
+        assert case is not None, record
+        return case
+
+    def at_work(self) -> list[Case]:
+        """Cases at which a robot works now."""
+        return [c for c in self.kit.site.cases.values() if c.state is CaseState.EXECUTING]
+
+
+class DriftSite(Compared):
     """A site with reconcile. deaf: robots whose states are heard without being understood.
 
     reserved: keys of cases that the test needs as they are, so that no traffic touches them.
@@ -283,64 +349,3 @@ class DriftSite(World):
         for report in self.fleet.hear(robot_id, known=True):
             if isinstance(report, RobotReport):
                 self.track.latest[robot_id] = report
-
-    def go_on(self, seconds: float, step: float = 5.0) -> None:
-        """Everything works, for so long."""
-        for _ in range(int(seconds / step)):
-            self.pass_time(step)
-            self.fire()
-            self.settle()
-
-    # What reconcile does.
-
-    def window(self, limit: int = 10_000) -> None:
-        """One window, and one look at the robots."""
-        self.sync()
-        run(self.side.window(limit, timedelta(minutes=10)))
-        run(self.robots.look())
-        self.sync()
-
-    def sweep(self) -> None:
-        """One full sweep with its second looks, while everything works on."""
-        self.settle()
-        run(self.side.sweep(self.clock.now() - timedelta(hours=8)))
-        run(self.robots.look())
-        self.go_on(self.rules.grace_s + 5.0)
-        self.second_look()
-
-    def second_look(self) -> None:
-        """The second look at what is due."""
-        self.sync()
-        run(self.side.again())
-        run(self.robots.look())
-        self.sync()
-
-    # What came of it.
-
-    def entries(self, action: str) -> list[Entry]:
-        """All entries of an action."""
-        self.sync()
-        return [entry for entry in self.journal.store.entries if entry.action == action]
-
-    def counted(self) -> dict[str, str]:
-        """Key → `side kind` of every mismatch that counted; unreachable ones by their own entry."""
-        found = {
-            str(entry.data["key"]): f"{entry.data['side']} {entry.data['kind']}"
-            for entry in self.entries("reconcile.mismatch")
-        }
-        for entry in self.entries("reconcile.unreachable"):
-            side = "desk" if entry.desk else "robot"
-            keys = entry.data["keys"]
-            assert isinstance(keys, list)
-            found |= {str(key): f"{side} unreachable" for key in keys}
-        return found
-
-    def case(self, record: str) -> Case:
-        """The open case of a record."""
-        case = self.kit.site.case_of("sim", record)
-        assert case is not None, record
-        return case
-
-    def at_work(self) -> list[Case]:
-        """Cases at which a robot works now."""
-        return [c for c in self.kit.site.cases.values() if c.state is CaseState.EXECUTING]
