@@ -269,6 +269,8 @@ def _faults(config: Config, kit: Kit) -> Faults | None:
         ignore=frozenset(table.ignore),
     )
 
+        open_after=table.open_after,
+        settle_after=table.settle_after,
 
 def _plugin(kind: type[AnyPlugin], group: plugins.Group, name: str) -> AnyPlugin:
     found = plugins.find(group, name)

@@ -295,6 +295,8 @@ class FaultsTable(Table):
     levels: tuple[Literal["WARNING", "FATAL"], ...] = ("FATAL",)
     ignore: tuple[Text, ...] = ()
 
+    open_after: Annotated[float, Field(ge=0)] = 10.0
+    settle_after: Annotated[float, Field(ge=0)] = 60.0
 
 class RetentionTable(Table):
     """`[retention]`: when closed cases move from the journal to archive files."""

@@ -8,7 +8,7 @@ from datetime import datetime
 class Fault:
     """One fault of one robot. id: also the correlation id and the lane at the desk.
 
-    key: what makes it the same fault (error type and references). external_id: the desk's record,
+    key: what makes it the same fault (the type of the error). external_id: the desk's record,
     "" until the desk has created it. cleared_at: when the robot stopped reporting it. given_up: it
     has cleared without ever having had a record.
     """

@@ -199,6 +199,8 @@ class Gateway:
             self._commit(recover.overdue(self.kit, self.operators.why_waiting))
             if ticks % SWEEP_EVERY == 0:
                 self._commit(self.track.sweep())
+                if self.parts.faults is not None:
+                    self._commit(self.parts.faults.passed())
 
 
 async def _stopped(name: str, stop: Callable[[], Awaitable[None]]) -> None:
