@@ -21,6 +21,7 @@ from dragoman.config.model import BrokerTable, Config, DeskTable, FaultsTable
 from dragoman.domain.cloudevent import case_event
 from dragoman.domain.outbox import Outlets
 from dragoman.domain.reconcile.mismatch import Rules
+from dragoman.domain.reopening import Reopened
 from dragoman.flow.assign import Assign
 from dragoman.flow.faults import Faults
 from dragoman.flow.intake import Intake
@@ -213,6 +214,7 @@ def _desk(config: Config, name: str, table: DeskTable, kit: Kit, shims: Shims) -
             mapping=table.incoming,
             kinds=frozenset(config.missions),
             reject_unknown=table.unknown_kind == "reject",
+            reopened=Reopened(table.reopened),
         ),
         notice=lambda body: plugin.notice(body, table.options),
         retry=table.retry,

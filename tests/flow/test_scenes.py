@@ -5,9 +5,12 @@ from dataclasses import replace
 import pytest
 
 from dragoman.domain.case import Case, CaseState
+from dragoman.domain.reopening import Reopened
+from dragoman.flow.intake import Taken
 from dragoman.testing.robots.misbehaviour import BEHAVED, Misbehaviour
 from dragoman.testing.sim import World, broken, unfinished
 from dragoman.testing.sim import gateway as sim
+from dragoman.testing.sim.stores import run
 
 
 def working_world(world: World | None = None) -> World:
@@ -129,6 +132,62 @@ def test_an_edit_between_a_poll_and_our_own_write_is_noticed(
     received = next(iter(world.journal.store.tables[Case].values()))
     assert isinstance(received, Case)
     assert received.location == edit.get("location", "dock")
+
+
+@pytest.mark.parametrize("soon", [False, True])
+def test_a_ticket_cancelled_by_mistake_and_reopened_is_done(soon: bool) -> None:
+    """soon: before its robot has stopped, so that the desk was never told of the end."""
+    world = working_world()
+    go_on(world, 1)
+    world.desk.change("1", phase="cancelled")
+    if soon:
+        world.poll()
+        world.pass_time(1)
+        world.desk.change("1", phase="open")
+        world.desk.keeps_open.add("1")
+    else:
+        go_on(world, 60)
+        assert not world.kit.site.cases
+        world.desk.change("1", phase="open")
+    go_on(world, 90)
+    outcomes = [e.outcome.value for v in world.vehicles.values() for e in v.ledger.executions]
+    assert sorted(outcomes) == ["cancelled", "finished"]
+    assert world.desk.tickets["1"].told[-1][1] == "done"
+    assert actions(world).count("intake.reopened") == 1
+    assert not list(broken(world))
+
+
+def test_a_case_that_an_operator_cancelled_is_not_done_because_its_ticket_is_open() -> None:
+    world = working_world()
+    go_on(world, 1)
+    world.desk.keeps_open.add("1")
+    world.act(only_case(world).id, "cancel")
+    go_on(world, 30)
+    assert not world.kit.site.cases
+    world.desk.change("1", title="thanks")
+    go_on(world, 60)
+    assert "intake.reopened" not in actions(world)
+    outcomes = [e.outcome.value for v in world.vehicles.values() for e in v.ledger.executions]
+    assert outcomes == ["cancelled"]
+
+
+@pytest.mark.parametrize("policy", list(Reopened))
+def test_a_ticket_reopened_after_the_work_was_done_waits_for_a_person(policy: Reopened) -> None:
+    world = working_world()
+    world.intake = replace(world.intake, reopened=policy)
+    go_on(world, 60)
+    world.desk.change("1", phase="open")
+    go_on(world, 60)
+    world.desk.change("1", title="and still waiting")
+    go_on(world, 60)
+    assert actions(world).count("intake.reopened") == 1
+    letters = [d for d in world.kit.site.deliveries() if d.target == "intake:sim"]
+    assert len(letters) == (0 if policy is Reopened.IGNORE else 1)
+    assert not world.kit.site.cases
+    for letter in letters:
+        taken, change = run(world.intake.record(world.desk.tickets["1"].record(), again=True))
+        assert taken is Taken.NEW
+        assert {d.id: d.state.value for d in change.deliveries}[letter.id] == "failed"
 
 
 def test_the_more_urgent_ticket_goes_first() -> None:

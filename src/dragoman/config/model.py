@@ -224,6 +224,7 @@ class DeskTable(Table):
 
     type: Text
     unknown_kind: Literal["hold", "reject"] = "hold"
+    reopened: Literal["new_case", "park", "ignore"] = "new_case"
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     poll: PollTable = PollTable()
     webhook: WebhookTable | None = None

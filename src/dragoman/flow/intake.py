@@ -8,7 +8,7 @@ becomes a dead letter with its raw text; nothing is dropped.
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -21,11 +21,14 @@ from dragoman.domain.events import CalledOff, Edited
 from dragoman.domain.lifecycle import Job, Step, open_case, reject
 from dragoman.domain.lifecycle.step import Note, queue
 from dragoman.domain.mapping import Incoming, differs
+from dragoman.domain.reopening import NOTED, TELLING, Reopened, over_since
 from dragoman.domain.status import Told
 from dragoman.flow.kit import Kit
 from dragoman.ports.desk import DeskPage, DeskRecord
 from dragoman.ports.journal import Find
 
+REOPENED = "reopened"
+"""The source of a dead letter whose replay opens a new case for a record whose case has ended."""
 REMEMBERED = 20_000
 """How many closed cases are remembered by key, to spare a look-up when the desk repeats them."""
 
@@ -42,13 +45,17 @@ class Taken(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """One desk's way in. unknown_kind: what happens to kinds without a mission."""
+    """One desk's way in. kinds: those with a mission; reject_unknown: refuse the others.
+
+    reopened: what becomes of a ticket that is open again after its case has ended.
+    """
 
     kit: Kit
     desk: str
     mapping: Incoming
     kinds: frozenset[str]
     reject_unknown: bool = False
+    reopened: Reopened = Reopened.NEW_CASE
     closed: OrderedDict[str, PastCase] = field(default_factory=OrderedDict)
 
     async def page(self, page: DeskPage) -> Mapping[Taken, int]:
@@ -73,13 +80,16 @@ class Intake:
             await self.kit.journal.commit(final)
         return counts
 
-    async def record(self, record: DeskRecord) -> tuple[Taken, Change]:
-        """What a record means now. Commit the change before awaiting anything else."""
+    async def record(self, record: DeskRecord, *, again: bool = False) -> tuple[Taken, Change]:
+        """What a record means now. Commit the change before awaiting anything else.
+
+        again: a person wants it done although its case has ended.
+        """
         known = self.kit.site.case_of(self.desk, record.external_id)
         past = None if known is not None else await self._past(record.external_id)
         known = self.kit.site.case_of(self.desk, record.external_id)
-        if known is None and past is not None:
-            return Taken.KNOWN, Change()
+        if known is None and past is not None and not again:
+            return await self._after_its_end(past, record)
         if known is not None and known.version == record.version:
             return Taken.KNOWN, Change()
         try:
@@ -95,6 +105,7 @@ class Intake:
             return self._again(known, draft, wanted)
         if draft.phase is not DeskPhase.OPEN:
             return Taken.IGNORED, Change()
+        self.closed.pop(record.external_id, None)
         return Taken.NEW, merged(self._open(draft, record), self._readable_now(record))
 
     def seen(self, delivery_id: str, keep: timedelta = timedelta(hours=24)) -> Change | None:
@@ -161,6 +172,59 @@ class Intake:
             return past
         return None
 
+    async def _after_its_end(self, past: PastCase, record: DeskRecord) -> tuple[Taken, Change]:
+        """A record whose case is over: nothing new, unless somebody has opened it again."""
+        nothing = Taken.KNOWN, Change()
+        try:
+            draft = self.mapping.draft(
+                record.external_id, record.version, record.updated_at, record.raw
+            )
+            if draft.phase is not DeskPhase.OPEN or not self.mapping.wanted(record.raw):
+                return nothing
+        except BadInput:
+            return nothing
+        where = {"case_id": past.case_id, "action": TELLING}
+        said = await self.kit.journal.find(Entry, Find(where=where, newest_first=True))
+        since = over_since(past, said.rows)
+        if since is None or record.updated_at <= since:
+            return nothing
+        if self.kit.site.case_of(self.desk, record.external_id) is not None:
+            return nothing  # taken in meanwhile
+        return self._reopened(past, draft, record)
+
+    def _reopened(
+        self, past: PastCase, draft: CaseDraft, record: DeskRecord
+    ) -> tuple[Taken, Change]:
+        now, how = self.kit.clock.now(), self.reopened.of(past.outcome)
+        text = f"{past.number} is open again at {self.desk} after it ended ({past.outcome})."
+        note = Entry(
+            action=NOTED,
+            at=now,
+            text=text,
+            case_id=past.case_id,
+            desk=self.desk,
+            actor=f"desk:{self.desk}",
+            data={"policy": how.value, "version": record.version},
+        )
+        noted = Change(entries=(note,))
+        if how is Reopened.IGNORE:
+            return Taken.IGNORED, noted
+        if how is Reopened.NEW_CASE:
+            self.closed.pop(record.external_id, None)
+            return Taken.NEW, merged(noted, self._open(draft, record))
+        letter = Delivery(
+            id=self.kit.clock.new_id(),
+            target=f"intake:{self.desk}",
+            lane=record.external_id[:200],
+            verb="case",
+            payload={"external_id": record.external_id, "source": REOPENED},
+            created_at=now,
+            case_id=past.case_id,
+            state=DeliveryState.DEAD,
+            reason=f"{text} Replay this to have it done as a new case, or drop it.",
+        )
+        return Taken.CHANGED, merged(noted, Change(deliveries=(letter,)))
+
     def _bad_record(self, record: DeskRecord, error: BadInput) -> Change:
         raw = json.dumps(record.raw, ensure_ascii=False, sort_keys=True, default=str)
         return self.unreadable(record.external_id, raw, str(error))
@@ -217,7 +281,12 @@ class Intake:
         if draft.phase is not DeskPhase.OPEN or not wanted:
             how = draft.phase.value if wanted else "taken from the robots"
             event = CalledOff(reason=f"{how} at the desk", actor=f"desk:{self.desk}")
-            return Taken.CHANGED, self.kit.move(case.id, event)
+            change = self.kit.move(case.id, event)
+            as_seen = tuple(
+                replace(one, version=draft.version, desk_updated_at=draft.updated_at)
+                for one in change.cases
+            )
+            return Taken.CHANGED, replace(change, cases=as_seen)
         changed = differs(case, draft)
         if not changed:
             return Taken.KNOWN, Change()

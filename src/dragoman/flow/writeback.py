@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, cast
 
-from dragoman.domain.case import Case
+from dragoman.domain.case import Case, DeskPhase
 from dragoman.domain.change import Change, Entry, merged
 from dragoman.domain.delivery import Delivery, dropped
 from dragoman.domain.errors import Conflict
@@ -57,7 +57,11 @@ async def write(
             return merged(noted, kit.fetch(case.desk, external_id, case))
         return merged(noted, _seen(kit, delivery, record))
     how = f"the desk has taken {told!r}"
-    return merged(noted, kit.move(delivery.case_id, Confirmed(how=how)))
+    ended = merged(noted, kit.move(delivery.case_id, Confirmed(how=how)))
+    if told == Told.CANCELLED and kept.get("phase") == DeskPhase.OPEN:
+        # It may have been called off there, and opened again before we said that it has ended.
+        return merged(ended, kit.fetch(delivery.target.removeprefix("desk:"), external_id))
+    return ended
 
 
 async def create(kit: Kit, desk: Desk, delivery: Delivery) -> Change:

@@ -8,7 +8,7 @@ from dragoman.domain.change import Change
 from dragoman.domain.delivery import Delivery, RetryPolicy
 from dragoman.domain.errors import BadInput, NotFound, NotYet
 from dragoman.flow import dispatch, writeback
-from dragoman.flow.intake import Taken
+from dragoman.flow.intake import REOPENED, Taken
 from dragoman.flow.kit import Kit
 from dragoman.flow.reconcile import Reader
 from dragoman.ports.desk import DeskRecord
@@ -78,7 +78,8 @@ def _again(parts: DeskParts) -> Handler:
 
     async def handle(delivery: Delivery) -> Change:
         record = await _record(parts, delivery)
-        taken, change = await parts.intake.record(record)
+        again = delivery.payload.get("source") == REOPENED
+        taken, change = await parts.intake.record(record, again=again)
         if taken is Taken.UNREADABLE:
             parts.intake.mapping.draft(
                 record.external_id, record.version, record.updated_at, record.raw

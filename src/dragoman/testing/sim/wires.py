@@ -127,12 +127,14 @@ class Ticket:
 class SimDesk:
     """Implements ports/desk.py. refuse: how the next writes fail (`retry`, `reset`, `refuse`).
 
-    reset: the write is committed and then the answer is lost.
+    keeps_open: tickets that stay open when they are told that their case was cancelled. reset: the
+    write is committed and then the answer is lost.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.tickets: dict[str, Ticket] = {}
         self.refuse: deque[str] = deque()
+        self.keeps_open: set[str] = set()
         self._now = now
 
     def open(self, location: str) -> str:
@@ -174,6 +176,8 @@ class SimDesk:
         if all(key != write.key for key, _ in ticket.told):
             ticket.told.append((write.key, status))
             phase = {"done": "closed", "cancelled": "cancelled"}.get(status, ticket.phase)
+            if status == "cancelled" and external_id in self.keeps_open:
+                phase = ticket.phase
             self.change(external_id, phase=phase)
         if fault == "reset":
             raise RetryLater("the connection was reset")
