@@ -39,10 +39,10 @@ class Delivery:
     `fleet:NAME`, `feed:NAME`, or `intake:NAME` for something received that could not be read, or
     that a person has to decide about (always DEAD first; replaying it reads it again);
     `reconcile.desk:NAME` and `reconcile.robot:NAME` keep a mismatch (flow/reconcile) and never
-    leave. lane: what must stay in order within the target. verb: what the target is asked to do; payload: its JSON-ready
-    arguments. final: the last write of a case, whose delivery closes it. attempts: since it was
-    queued, or replayed last; replays: how often a person sent it again, so that parts of it may
-    have arrived. not_after: withdrawn if not out by then.
+    leave. lane: what must stay in order within the target. verb: what the target is asked to do;
+    payload: its JSON-ready arguments. final: the last write of a case, whose delivery closes it.
+    attempts: since it was queued, or replayed last; replays: how often a person sent it again, so
+    that parts of it may have arrived. not_after: withdrawn if not out by then.
     """
 
     id: str
