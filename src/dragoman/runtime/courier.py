@@ -7,16 +7,13 @@ domain/delivery.py (retries, breaker) through target.py, and by the step that is
 
 import asyncio
 import heapq
-from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from dragoman.domain.change import Change, merged
 from dragoman.domain.delivery import (
-    SETTLED,
     Breaker,
     Delivery,
     DeliveryState,
@@ -33,6 +30,7 @@ from dragoman.domain.errors import (
     Unsent,
 )
 from dragoman.flow.kit import Kit
+from dragoman.runtime.shelf import Shelf
 from dragoman.runtime.target import Target
 
 Handler = Callable[[Delivery], Awaitable[Change]]
@@ -59,9 +57,7 @@ class Courier:
         self._concurrency = concurrency
         self._ready: dict[str, None] = {}
         self._waiting: list[tuple[datetime, str]] = []
-        self._durable: set[str] = set()
-        self._writing: Counter[str] = Counter()
-        self._doubtful: set[str] = set()
+        self._shelf = Shelf(target, lambda: kit.site)
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._carrying: dict[str, str] = {}
         self._wake = asyncio.Event()
@@ -86,43 +82,18 @@ class Courier:
 
     def changed(self, delivery: Delivery) -> None:
         """A delivery of this target was changed in memory: it stays until that is durable."""
-        self._writing[delivery.id] += 1
-        self._durable.discard(delivery.id)
+        self._shelf.changed(delivery)
 
     def offer(self, delivery: Delivery) -> None:
         """A delivery of this target is durable in the state given; see to its lane."""
-        self._writing[delivery.id] -= 1
-        if self._writing[delivery.id] <= 0:
-            del self._writing[delivery.id]
-        if delivery.state in SETTLED:
-            self._durable.discard(delivery.id)
-            self._doubtful.discard(delivery.id)
-            self._kit.site.out.discard(delivery.id)
-        elif delivery.id not in self._writing:
-            self._durable.add(delivery.id)
+        self._shelf.kept(delivery)
         self._ready[delivery.lane] = None
         self._wake.set()
 
-    def restart(self) -> None:
-        """Take up all that the site holds for this target, but for what is still being written.
-
-        The first of each lane may have been made already, and only its mark lost.
-        """
-        self._durable.clear()
-        for (target, lane), deliveries in self._kit.site.lanes.items():
-            if target == self.target:
-                self._durable.update(id_ for id_ in deliveries if id_ not in self._writing)
-                first = turn(deliveries)
-                if first is not None:
-                    self._doubtful.add(first.id)
-                    self._kit.site.out.add(first.id)
-                self._ready[lane] = None
+    def restart(self, *, reloaded: bool = False) -> None:
+        """Take up all that the site holds for this target; see `Shelf.restart`."""
+        self._ready.update(dict.fromkeys(self._shelf.restart(reloaded=reloaded)))
         self._wake.set()
-
-    def reloaded(self) -> None:
-        """The site is as the disk has it, and nothing is being written."""
-        self._writing.clear()
-        self.restart()
 
     async def run(self) -> None:
         """Carry until cancelled; then wait for the calls that are out, each with its deadline."""
@@ -145,7 +116,7 @@ class Courier:
     def _start_what_can(self) -> float | None:
         """Start deliveries; seconds until the next one may start, None if only news can help."""
         if not self._kit.site.sound:
-            return None  # `reloaded` is the news
+            return None  # `restart` is the news
         now = self._kit.clock.now()
         while self._waiting and self._waiting[0][0] <= now:
             self._ready[heapq.heappop(self._waiting)[1]] = None
@@ -178,7 +149,7 @@ class Courier:
     def _head(self, lane: str) -> Delivery | None:
         """The delivery of a lane whose turn it is, once it is durable."""
         head = turn(self._kit.site.lanes.get((self.target, lane), {}))
-        return head if head is not None and head.id in self._durable else None
+        return head if head is not None and self._shelf.has(head) else None
 
     def _carried(self, lane: str) -> None:
         del self._busy[lane], self._carrying[lane]
@@ -193,8 +164,7 @@ class Courier:
                 await self._kit.journal.commit(change)
         except JournalUnavailable as error:
             # The mark is lost and the delivery will be made again: at least once, by its key.
-            self._doubtful.add(delivery.id)
-            self._doubtful.add(delivery.id)
+            self._shelf.doubt(delivery)
             log.warning(
                 "The outcome of a delivery could not be kept.",
                 action="delivery.unmarked",
@@ -204,21 +174,15 @@ class Courier:
             )
             await asyncio.sleep(error.delay_s or 1.0)
 
-    def _as_tried(self, delivery: Delivery) -> Delivery:
-        """A delivery in doubt counts as tried, so that its handler looks before it repeats it."""
-        if delivery.id not in self._doubtful:
-            return delivery
-        return replace(delivery, attempts=max(1, delivery.attempts))
-
     async def _attempt(self, delivery: Delivery) -> Change:
         now = self._kit.clock.now()
         if delivery.not_after is not None and now >= delivery.not_after:
             self._at.untried()
             return Change(deliveries=(dropped(delivery, "too late", now),))
         try:
-            change = await self._handler(self._as_tried(delivery))
+            change = await self._handler(self._shelf.as_tried(delivery))
         except (Permanent, RetryLater, NeedsHuman) as error:
-            if isinstance(error, Unsent) and delivery.id not in self._doubtful:
+            if isinstance(error, Unsent) and not self._shelf.doubts(delivery):
                 self._kit.site.out.discard(delivery.id)
             return self._at.failed(delivery, error, self._kit.clock.now())
         except Exception as error:

@@ -131,7 +131,7 @@ class Gateway:
     def _reloaded(self) -> None:
         """The site has just become what the disk has."""
         for courier in self.couriers.values():
-            courier.reloaded()
+            courier.restart(reloaded=True)
         self._assign_soon.set()
 
     # What robots and feeds tell. Called in the event loop; must not block.
