@@ -107,7 +107,7 @@ def test_it_shows_the_exact_requests_and_writes_nothing(
     assert first["url"] == f"{redmine.url}/issues/{number}.json"
     assert first["body"] == {"issue": {"status_id": "3"}}
     assert second["body"]["issue"]["notes"].endswith("[ref dry-run]")
-    assert first["headers"]["(credentials)"] == "hidden"
+    assert first["headers"]["X-Redmine-API-Key"] == "(hidden)"
     assert {method for method, _ in redmine.requests} == {"GET"}
 
 

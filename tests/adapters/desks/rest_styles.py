@@ -42,6 +42,7 @@ class StylesDesk(EmulatedRestDesk):
         self.most = 100
         self.tells_total = False
         self.ignores_filter = False
+        self.newest_first = False
         self.read_since: Callable[[str], datetime] = datetime.fromisoformat
         self.write_time: Callable[[datetime], Any] = lambda at: at.isoformat()
         self.next_host = ""
@@ -106,6 +107,8 @@ class StylesDesk(EmulatedRestDesk):
         if "since" in asked and not self.ignores_filter:
             since = self.read_since(asked["since"])
             chosen = [one for one in chosen if one["at"] >= since]
+        if self.newest_first:
+            chosen.reverse()
         size = min(int(asked.get("size", 10)), self.most)
         at = int(asked.get("at", 0)) if asked.get("at", "0").isdecimal() else 0
         start = (max(at, 1) - 1) * size if self.style == "page" else at

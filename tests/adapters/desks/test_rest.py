@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dragoman.desks.rest.snapshot import packed, unpacked
 from dragoman.domain.errors import BadInput, NeedsHuman, NotFound, Permanent, RetryLater
+from dragoman.domain.watermark import Watermark
 from dragoman.ports.desk import DeskWrite
 from dragoman.testing.conformance.desk_witness import Reader, until_through
 from dragoman.testing.rest import EmulatedHelpdesk, EmulatedRedmine
@@ -144,6 +145,7 @@ async def test_a_record_of_the_year_9999_holds_nothing_up(emulated: StylesDesk) 
     await reader.poll()
     second = emulated.open("second")
     await reader.poll()
+    assert Watermark.decode(reader.cursor).at == emulated.records[second]["at"]
     assert sorted(reader.reported) == sorted([far, first, second])
 
 
@@ -211,6 +213,22 @@ async def test_a_401_in_the_middle_of_a_page_walk(reader: Reader, redmine: Redmi
             await reader.poll()
     await reader.poll()
     assert reader.reported == numbers
+
+
+async def test_what_a_list_doesn_t_show_is_seen_all_the_same() -> None:
+    """A note within the second in which the issue was read: its time, so its row, is the same."""
+    moment = datetime.now(UTC)
+    async with EmulatedRedmine(now=lambda: moment) as emulated:
+        witness = RedmineWitness(emulated, ShiftingClock())
+        reader = Reader(witness.connect())
+        await reader.poll()
+        number = await witness.open("read at once")
+        await reader.poll()
+        emulated.edit(int(number), notes="said in the same second")
+        await reader.poll()
+        assert reader.reported == [number, number]
+        assert await reader.poll() == 0
+        await reader.desk.close()
 
 
 async def test_a_storm_of_429(reader: Reader, redmine: RedmineWitness) -> None:

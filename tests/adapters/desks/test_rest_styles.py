@@ -1,12 +1,13 @@
 """The ways of REST desks: paging, times, log-ins, conditional writes, transitions."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from dragoman.desks.rest import requests
 from dragoman.desks.rest.client import RestDesk
 from dragoman.domain.errors import BadInput, Conflict, NeedsHuman, Permanent
 from dragoman.ports.desk import DeskWrite
@@ -164,6 +165,101 @@ async def test_a_filter_that_is_ignored_is_seen(emulated: StylesDesk) -> None:
     with pytest.raises(NeedsHuman) as told:
         await desk.changes("", 7)
     assert told.value.field == "requests.list.query"
+
+
+async def test_a_filter_that_is_ignored_later_is_seen(emulated: StylesDesk) -> None:
+    for index in range(4):
+        emulated.open(f"old {index}", ago_s=5000)
+    reader = Reader(connected(emulated))
+    await reader.poll()
+    emulated.ignores_filter = True
+    emulated.open("new")
+    with pytest.raises(NeedsHuman, match="the time bound"):
+        await reader.poll()
+
+
+OFFSETS = {"style": "offset", "size": 4, "at": "at", "size_name": "size"}
+
+
+async def meanwhile(emulated: StylesDesk, *edits: str) -> Reader:
+    """A backlog of twelve. After each page one record is edited, "" for none.
+
+    Each edit moves a record to the end, so that the next offset skips one.
+    """
+    emulated.style = "offset"
+    pages, waiting = emulated._page, list(edits)
+
+    def page(asked: dict[str, str], request: Any) -> Any:
+        told = pages(asked, request)
+        number = waiting.pop(0) if waiting and len(emulated.records) > 12 else ""
+        if number:
+            emulated.clock.shift += timedelta(seconds=1)
+            emulated.edit(number, state="edited")
+        return told
+
+    emulated._page = page  # type: ignore[method-assign] # people work while we read
+    reader = Reader(connected(emulated, paging=OFFSETS), limit=50)
+    await reader.poll()
+    return reader
+
+
+async def test_a_backlog_that_people_work_on_loses_nothing(emulated: StylesDesk) -> None:
+    reader = await meanwhile(emulated, "", "", "1", "2")
+    for index in range(12):
+        emulated.clock.shift += timedelta(seconds=2)
+        emulated.open(f"item {index}")
+    emulated.clock.shift += timedelta(seconds=100)
+    emulated.open("newest")
+    emulated.requests.clear()
+    await reader.poll()
+    assert sorted(reader.records, key=int) == [str(number) for number in range(1, 14)]
+    assert len(emulated.requests) < 12, "by time, not by offset, so once is enough"
+
+
+async def test_a_backlog_of_one_second_loses_nothing(emulated: StylesDesk) -> None:
+    """Within a second only offsets are left: the walk is repeated until it brings nothing new."""
+    reader = await meanwhile(emulated, "", "", "", "1")  # two pages prove the clock
+    emulated.clock.shift += timedelta(seconds=10)
+    moment = emulated.now().replace(microsecond=0)
+    for index in range(12):
+        emulated.records[emulated.open(f"item {index}")]["at"] = moment
+    emulated.clock.shift += timedelta(seconds=100)
+    emulated.open("newest")
+    await reader.poll()
+    assert sorted(reader.records, key=int) == [str(number) for number in range(1, 14)]
+
+
+async def test_a_desk_that_lists_newest_first_is_seen_and_can_be_described(
+    emulated: StylesDesk,
+) -> None:
+    emulated.newest_first = True
+    settings: dict[str, Any] = {"paging": OFFSETS}
+    emulated.style = "offset"
+    for index in range(9):
+        emulated.open(f"item {index}", ago_s=20 - index)
+    reader = Reader(connected(emulated, **settings))
+    with pytest.raises(NeedsHuman):
+        await reader.poll()
+    reader = Reader(connected(emulated, **settings, changes={"ordered": False}))
+    await reader.poll()
+    numbers = []
+    for index in range(9):
+        emulated.clock.shift += timedelta(seconds=2)
+        numbers.append(emulated.open(f"new {index}"))
+    await reader.poll()
+    assert reader.reported == numbers
+
+
+async def test_a_desk_that_stops_to_sort_is_seen(emulated: StylesDesk) -> None:
+    reader = Reader(connected(emulated))
+    await reader.poll()
+    for _ in range(3):
+        emulated.open("unsorted")
+        emulated.clock.shift += timedelta(seconds=2)
+    await reader.poll()
+    emulated.newest_first = True
+    with pytest.raises(NeedsHuman, match="the order"):
+        await reader.poll()
 
 
 async def test_what_is_not_ours_is_left_out_whatever_the_desk_answers(emulated: StylesDesk) -> None:
@@ -402,6 +498,21 @@ async def test_a_form_is_sent_as_one(emulated: StylesDesk) -> None:
     desk = connected(emulated, requests={"update": {"method": "PUT", "encode": "form"}})
     await desk.write(number, DeskWrite(key="k", fields={"name": "ä & ü", "state": "working"}))
     assert emulated.sent_bodies == [{"name": "ä & ü", "state": "working"}]
+
+
+async def test_what_is_empty_is_left_out(emulated: StylesDesk) -> None:
+    """A creation without words sends no empty text, and one request says both texts."""
+    emulated.open("says both", said=[])
+    says = {"path": "/items/{id}", "method": "PATCH", "body": {"said": ["{text}"]}}
+    looks = {"path": "/items/{id}", "items": "said"}
+    desk = connected(emulated, requests={"comment": says, "comments": looks})
+    await desk.write("1", DeskWrite(key="k", comment="to all", note="to the staff"))
+    assert emulated.sent_bodies == [{"said": ["to the staff\n\nto all\n[ref k]"]}]
+    create = requests.CreateRequest.model_validate(
+        {"path": "/items", "body": {"key": "{key}", "text": "{comment}", "more": {"n": 1}}}
+    )
+    call = create.render({"key": "k", "comment": "", "note": ""})
+    assert call.body == {"key": "k", "more": {"n": 1}}
 
 
 async def test_a_write_without_a_request_for_it_is_told(emulated: StylesDesk) -> None:

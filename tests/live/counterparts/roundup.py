@@ -127,8 +127,8 @@ class Roundup:
         text = schema.read_text()
         before = 'status=Link("status"))'
         assert before in text
-        property_ = 'status=Link("status"),\n                gateway_key=String())'
-        schema.write_text(text.replace(before, property_))
+        after = f"{before[:-1]}, gateway_key=String(), location=String())"
+        schema.write_text(text.replace(before, after))
 
     def _admin(self, *arguments: str) -> None:
         done = subprocess.run(

@@ -158,6 +158,20 @@ def http_auth(settings: RestSettings, clock: Clock) -> Auth | None:
     return None
 
 
+def places(settings: RestSettings) -> Given:
+    """Where credentials stand in a request, with a word in place of each."""
+    auth, word = settings.auth, "(hidden)"
+    if isinstance(auth, QueryAuth):
+        return Given(query={auth.name: word})
+    if isinstance(auth, HeaderAuth):
+        return Given(headers={auth.name: word})
+    if isinstance(auth, SessionAuth):
+        names = [*(["Cookie"] if auth.cookies else []), *auth.cookie_headers]
+        names += [auth.header] if auth.token or auth.token_header else []
+        return Given(headers=dict.fromkeys(names, word))
+    return Given(headers={"Authorization": word})
+
+
 def credentials(settings: RestSettings) -> Credentials:
     """What wire.py adds to each request."""
     auth = settings.auth

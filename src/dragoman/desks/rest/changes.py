@@ -1,9 +1,10 @@
 """Finding changes by the time of the last update: each version once, none missed.
 
 Used by client.py. A walk starts a little before the newest update seen and, on a desk that lists
-oldest first, asks anew from the last time of each page: what changes meanwhile moves to the end, so
-offsets would skip others. Only within one unit of the desk's time are pages followed, and then the
-walk is repeated until it brings nothing new. What the filter should have left out is left out here.
+oldest first, asks anew from the last time of each full page: what changes meanwhile moves to the
+end, so offsets would skip others. Where pages have to be followed all the same, within one unit of
+the desk's time, the walk is repeated until it brings nothing new. What the filter should have left
+out is left out here.
 """
 
 import hashlib
@@ -61,6 +62,7 @@ class Changes:
         self._pages = Pages(wire, settings.requests.list, settings.paging)
         self._fetch = Fetch(wire, settings)
         self._table = settings.changes
+        self._size = settings.paging.size
         self._format = settings.changes.since_format or settings.record.time_format
         self._zone = settings.changes.since_zone or settings.record.zone
         self._keep = None if settings.changes.keep is None else reader(settings.changes.keep)
@@ -117,10 +119,8 @@ class Changes:
             if not walk.followed or not news:
                 break
         self._walk = walk
-        start = mark.floor
-        fresh = [row for row in walk.rows.values() if row.at is not None and row.at >= start]
-        fresh = [row for row in fresh if not self._fetch.is_known(row, self._seen)]
-        self._waiting = sorted(fresh, key=lambda row: (row.at or start, row.id))
+        fresh = [row for row in walk.rows.values() if not self._fetch.is_known(row, self._seen)]
+        self._waiting = sorted(fresh, key=lambda row: (row.at or lower, row.id))
         return [(raw, text) for raw, text in walk.bad.items() if not self._is_told(raw)]
 
     async def _pass(self, walk: Walk, lower: datetime) -> int:
@@ -139,15 +139,16 @@ class Changes:
             if pages >= _HARD:
                 raise NeedsHuman("the desk's list comes to no end", field="paging")
             on = floored(last, self._table.granularity_s)
-            if self._table.ordered and on > since:
+            full = len(page.items) >= self._size
+            if self._table.ordered and on > since and full:
                 if pages >= _PAGES:
                     walk.complete, walk.reached = False, last
                     return news
                 since = on
                 page = await self._pages.page(self._first(since))
             else:
-                walk.followed = True
                 page = await self._pages.page(step)
+                walk.followed |= full or bool(page.items)
 
     def _rows(self, items: Sequence[object], since: datetime, walk: Walk) -> list[Row]:
         """The records of a page. NeedsHuman if the desk obeys neither bound nor order."""
@@ -164,20 +165,21 @@ class Changes:
             else:
                 rows.append(row)
         if len(early) > len(rows):
-            raise self._disobeyed("the time bound", early[0][1])
+            row = early[0][1]
+            raise self._disobeyed("the time bound", f"record {row.id} of {row.at}")
         for item, row in early:
             walk.bad[_text(item)] = f"its time {row.at} lies before what was asked for"
         if self._table.ordered:
             wrong = next((b for a, b in pairwise(rows) if a.at and b.at and b.at < a.at), None)
             if wrong is not None:
-                raise self._disobeyed("the order", wrong)
+                raise self._disobeyed("the order", f"record {wrong.id} of {wrong.at}")
         return rows
 
-    def _disobeyed(self, what: str, row: Row) -> NeedsHuman:
+    def _disobeyed(self, what: str, value: str) -> NeedsHuman:
         return NeedsHuman(
             f"the desk doesn't keep to {what} of requests.list",
             field="requests.list.query",
-            value=f"record {row.id} of {row.at}",
+            value=value,
             mend="correct the filter and the sorting, record.zone or changes.since_format; for a "
             "desk that can't sort set changes.ordered = false",
         )
@@ -209,6 +211,8 @@ class Changes:
             since = max(_EPOCH, self._wire.now() - timedelta(days=days))
             page = await self._pages.page(self._first(since))
             times = list(self._times(page.items))
+            if self._table.ordered and times != sorted(times):
+                raise self._disobeyed("the order", str(max(times)))
             if times:
                 break
         if not times:

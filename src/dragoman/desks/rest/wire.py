@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from dragoman.config.jmes import reader
-from dragoman.desks.rest.auth import Given, credentials, http_auth
+from dragoman.desks.rest.auth import Given, credentials, http_auth, places
 from dragoman.desks.rest.errors import Gone, Refusals
 from dragoman.desks.rest.fields import Shape
 from dragoman.desks.rest.requests import Call
@@ -62,6 +62,7 @@ class Wire:
         self._get = settings.requests.get
         self._item = reader(settings.requests.get.item)
         self._credentials = credentials(settings)
+        self._places = places(settings)
         self._refusals = Refusals(settings.errors)
 
     async def send(self, call: Call, doing: str, *, of_one: bool = False) -> Told:
@@ -115,11 +116,12 @@ class Wire:
         headers = {"Accept": "application/json", **self._headers, **call.headers}
         if call.body is not None:
             headers["Content-Type"] = _content_type(call)
-        query = f"?{urlencode(call.query)}" if call.query else ""
+        asked = {**call.query, **self._places.query}
+        query = f"?{urlencode(asked, safe='()')}" if asked else ""
         return {
             "method": call.method,
             "url": f"{self.origin}{'' if call.whole else self.base}{call.path}{query}",
-            "headers": {**headers, "(credentials)": "hidden"},
+            "headers": {**headers, **self._places.headers},
             "body": call.body,
         }
 
