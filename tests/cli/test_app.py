@@ -30,7 +30,12 @@ def test_init_then_check(config: Path, capsys: Capture) -> None:
     assert token.stat().st_mode & 0o777 == 0o600
     assert len(token.read_text().strip()) >= 40
     assert run(["--config", str(config), "check"]) == Exit.OK
-    assert capsys.readouterr().out.startswith(f"{config}: valid; desks: 0, fleets: 1 (hall)")
+    told = capsys.readouterr().out
+    assert told.startswith(f"{config}: valid; desks: 0, fleets: 1 (hall)")
+    assert "warning: fleets.hall.robots is empty" in told
+    config.write_text(config.read_text().replace('# robots = ["maker/*"]', 'robots = ["maker/*"]'))
+    assert run(["--config", str(config), "check"]) == Exit.OK
+    assert "warning" not in capsys.readouterr().out
 
 
 def test_init_replaces_nothing_unless_forced(config: Path, capsys: Capture) -> None:
@@ -97,6 +102,7 @@ def test_check_in_json(config: Path, capsys: Capture) -> None:
         "missions": [],
         "locations": 0,
         "problems": [],
+        "warnings": [],
     }
 
 

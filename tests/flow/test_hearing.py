@@ -5,7 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from dragoman.domain.robot import Link, LinkReport, Presence, Robot, RobotReport
+from dragoman.domain.robot import (
+    UNLISTED,
+    BadMessage,
+    Link,
+    LinkReport,
+    Presence,
+    Robot,
+    RobotReport,
+)
 from dragoman.testing.sim import World
 from tests.flow.test_scenes import actions, go_on
 
@@ -122,3 +130,21 @@ def test_a_restart_with_a_clock_in_the_past_is_seen_by_its_second_state() -> Non
     assert "robot.restarted" in actions(world)
     assert robot(world).boots == 1
     assert newest(world).header_id == 2
+
+
+def test_a_stranger_is_counted_and_told_once() -> None:
+    world = quiet_world()
+    message = BadMessage(
+        robot_id="stranger/1",
+        topic="uagv/v2/stranger/1/state",
+        kind=UNLISTED,
+        detail="fleets.hall.robots doesn't list it",
+        received_at=world.clock.now(),
+        size=100,
+    )
+    for _ in range(3):
+        world.commit(world.track.observe(message))
+    assert world.track.counters.unlisted == 3
+    assert world.track.counters.bad == 0
+    assert actions(world).count("robot.unlisted") == 1
+    assert "stranger/1" not in world.kit.site.robots

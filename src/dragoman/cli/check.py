@@ -1,10 +1,12 @@
 """`dragoman check`: says everything that is wrong with the configuration, or what is in it."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from dragoman.cli.state import Json, State
+from dragoman.config.model import Config
 
 
 def check(
@@ -17,10 +19,11 @@ def check(
     """Check the configuration: types, adapters, field mappings, templates, secrets.
 
     Each problem is told with its file, line, setting, value and how to mend it. Nothing is
-    connected to.
+    connected to. What is valid but unwise is told as a warning.
     """
     state = State.of(ctx)
     config = state.config(secrets=secrets)
+    warnings = list(_warnings(config))
     parts = {
         "desks": list(config.desks),
         "fleets": list(config.fleets),
@@ -34,8 +37,18 @@ def check(
         else f"{key}: {value or 0}"
         for key, value in parts.items()
     )
-    result = {"valid": True, "file": str(state.config_path), **parts, "problems": []}
-    state.show(result, f"{state.config_path}: valid; {told}")
+    file = str(state.config_path)
+    result = {"valid": True, "file": file, **parts, "problems": [], "warnings": warnings}
+    state.show(result, "\n".join([f"{file}: valid; {told}", *(f"warning: {w}" for w in warnings)]))
+
+
+def _warnings(config: Config) -> Iterator[str]:
+    for name, fleet in config.fleets.items():
+        if not getattr(fleet.options, "robots", True):
+            yield (
+                f"fleets.{name}.robots is empty, so that whoever may write to the broker can be "
+                'a robot and get orders; list yours, like robots = ["maker/*"]'
+            )
 
 
 def add_to(app: typer.Typer) -> None:

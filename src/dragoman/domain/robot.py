@@ -121,9 +121,14 @@ class Introduction:
     capabilities: frozenset[str] | None = None
 
 
+UNLISTED = "unlisted"
+"""The kind of a message by a robot that the configuration doesn't let into the fleet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadMessage:
-    """A message of the fleet that could not be understood. kind: not-json, schema, identity, …"""
+    """A message of the fleet that isn't taken: it could not be understood (kind: not-json, schema,
+    identity, …), or its robot is no robot of the fleet (UNLISTED)."""
 
     robot_id: str
     topic: str

@@ -15,6 +15,7 @@ from dragoman.domain.evidence import forgetful, read
 from dragoman.domain.hearing import Hearing, Order
 from dragoman.domain.outbox import Draft
 from dragoman.domain.robot import (
+    UNLISTED,
     BadMessage,
     FleetReport,
     Introduction,
@@ -38,6 +39,7 @@ class Counters:
     duplicate: int = 0
     outdated: int = 0
     bad: int = 0
+    unlisted: int = 0
     from_future: int = 0
     unknown_robot: int = 0
 
@@ -213,14 +215,21 @@ class Track:
 
     def _bad(self, report: BadMessage) -> Change:
         """Counted always, journalled once per robot and kind."""
-        self.counters.bad += 1
+        unlisted = report.kind == UNLISTED
+        if unlisted:
+            self.counters.unlisted += 1
+        else:
+            self.counters.bad += 1
         key = (report.robot_id, report.kind)
         if key in self.complained or len(self.complained) > 10_000:
             return Change()
         self.complained.add(key)
         text = f"A message of {report.robot_id or report.topic} can't be read: {report.detail}"
+        if unlisted:
+            text = f"{report.robot_id} speaks as a robot and is not heard: {report.detail}."
         data = {"kind": report.kind, "topic": report.topic, "size": report.size}
-        note = self._entry("robot.unreadable", text[:500], report.robot_id, data)
+        action = "robot.unlisted" if unlisted else "robot.unreadable"
+        note = self._entry(action, text[:500], report.robot_id, data)
         return Change(entries=(note,))
 
     def _from_future(self, report: RobotReport) -> Change:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from dragoman.domain.errors import Permanent
 from dragoman.domain.robot import BadMessage, FleetReport, Link, LinkReport, RobotReport
 from dragoman.fleets.vda5050 import PLUGIN
 from dragoman.fleets.vda5050.settings import Vda5050Settings
-from dragoman.ports.fleet import AskState, Fleet, SendOrder
+from dragoman.ports.fleet import AskState, CancelOrder, Fleet, SendOrder
 from dragoman.runtime.clock import SystemClock
 from dragoman.testing.conformance.feed import eventually
 from dragoman.testing.conformance.fleet import FleetConformance
@@ -204,3 +205,24 @@ async def test_a_topic_beyond_the_brokers_limit_is_told(world: VehicleWorld) -> 
         await fleet.stop()
     bad = next(report for report in heard if isinstance(report, BadMessage))
     assert (bad.kind, bad.robot_id) == ("too-large", robot_id)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_robot_that_is_not_listed_is_not_heard_and_gets_nothing(
+    world: VehicleWorld,
+) -> None:
+    world.options = {"robots": ["dragoman/r*"]}
+    async with commanding(world) as master:
+        stranger = await world.add("x1", "2.1.0")
+        robot_id = await world.add("r1", "2.1.0")
+        await arrived(master, robot_id)
+        await eventually(lambda: requests(world, robot_id) == ["factsheetRequest"])
+        await eventually(lambda: master.bad()["unlisted"] > 0)
+        assert master.robots.keys() == {robot_id}
+        assert requests(world, stranger) == []
+        known = replace(master.robots[robot_id], id=stranger, serial="x1")
+        order = SendOrder(order=an_order(stranger, "order-1"))
+        with pytest.raises(Permanent, match="isn't listed"):
+            master.fleet.compose(order, known, SystemClock().now())
+        stop = CancelOrder(order_id="order-1", action_id="stop")
+        assert "cancelOrder" in master.fleet.compose(stop, known, SystemClock().now()).body

@@ -11,8 +11,8 @@ from datetime import datetime
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from dragoman.domain.errors import DragomanError
-from dragoman.domain.robot import BadMessage, FleetReport, Link, Robot
+from dragoman.domain.errors import DragomanError, Permanent
+from dragoman.domain.robot import UNLISTED, BadMessage, FleetReport, Link, Robot
 from dragoman.fleets.vda5050.compose import instant_message, order_message
 from dragoman.fleets.vda5050.inbound import (
     Undecodable,
@@ -70,7 +70,17 @@ class Vda5050Fleet:
         self._asker = asyncio.create_task(self._ask(), name=f"fleet {self.name} factsheets")
 
     def compose(self, command: Command, robot: Robot, now: datetime) -> Parcel:
-        """The message for a command, by the robot's version and dialect."""
+        """The message for a command, by the robot's version and dialect.
+
+        A robot that the fleet doesn't list may still be told to stop, and nothing else.
+        """
+        if not isinstance(command, CancelOrder) and not self._settings.lists(robot.id):
+            raise Permanent(
+                "this robot isn't listed",
+                field=f"fleets.{self.name}.robots",
+                value=robot.id,
+                mend="list it there, by a pattern like maker/*",
+            )
         if isinstance(command, SendOrder):
             body = order_message(command.order, robot, now, self._settings.allowed_deviation_m)
             return _parcel(self._settings.interface, "order", body, robot)
@@ -169,7 +179,13 @@ class Vda5050Fleet:
                 self._log.warning(text, action="fleet.factsheet_not_asked")
 
     def _foreign(self, message: Message, robot_id: str, manufacturer: str, serial: str) -> bool:
-        """Whether the payload names another robot than its topic. Absent names are let pass."""
+        """Whether the robot isn't of this fleet, or the payload names another than its topic.
+
+        Absent names are let pass.
+        """
+        if not self._settings.lists(robot_id):
+            self._bad(message, robot_id, UNLISTED, f"fleets.{self.name}.robots doesn't list it")
+            return True
         if robot_id.startswith("/") or robot_id.endswith("/"):
             self._bad(message, robot_id, "identity", "its topic names no robot")
             return True

@@ -24,18 +24,24 @@ class Dialect(BaseModel):
 
 
 class Vda5050Settings(BaseModel):
-    """interface: the first level of the topics. dialects: `manufacturer/serial` with wildcards →
-    how these robots differ; the first that matches counts. factsheets: ask robots of 2.1 for
-    theirs. allowed_deviation_m: how near the start a robot must be, in metres.
+    """interface: the first level of the topics. robots: `manufacturer/serial` with wildcards, those
+    that belong to the fleet; none means that all do who speak on its topics. dialects: the same
+    patterns → how these robots differ; the first that matches counts. factsheets: ask robots of 2.1
+    for theirs. allowed_deviation_m: how near the start a robot must be, in metres.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     interface: Annotated[str, Field(pattern=r"^[^/+#\s]+$")] = "uagv"
     version: Version = "2.0.0"
+    robots: tuple[Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")], ...] = ()
     dialects: dict[str, Dialect] = Field(default_factory=dict)
     factsheets: bool = True
     allowed_deviation_m: Annotated[float, Field(gt=0)] = 2.0
+
+    def lists(self, robot_id: str) -> bool:
+        """Whether the robot belongs to the fleet."""
+        return not self.robots or any(fnmatchcase(robot_id, one) for one in self.robots)
 
     def dialect_of(self, robot_id: str) -> Dialect:
         """The first dialect whose pattern matches."""
