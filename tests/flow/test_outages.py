@@ -183,6 +183,17 @@ def test_only_a_young_order_goes_out_again(seconds: float, again: bool) -> None:
     assert "case.stopping" not in actions(world)
 
 
+def test_an_order_that_a_robot_does_not_show_waits_no_longer_than_usual() -> None:
+    """The grace is for robots that are not heard yet; this one speaks at once."""
+    world = working_world()
+    (key,) = [key for key in world.lanes() if key[0].startswith("fleet:")]
+    world.carry(key)
+    world.fleet.down[robot_of(world)].clear()
+    away(world, POLICY.accept_within + 2)
+    go_on(world, POLICY.accept_within + 15)
+    assert world.desk.tickets["1"].told[-1][1] == "done"
+
+
 def test_a_case_that_waits_for_a_robot_waits_anew() -> None:
     world = World(0)
     world.desk.open("dock")

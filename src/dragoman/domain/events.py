@@ -170,6 +170,13 @@ class Unheard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unshown:
+    """The first state of a robot since the gateway's start doesn't show the order that was sent."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """A person wants the case to wait."""
 
@@ -219,6 +226,7 @@ Event = (
     | Due
     | GatewayStarted
     | Unheard
+    | Unshown
     | Hold
     | Release
     | Reassign

@@ -164,6 +164,8 @@ def _without(
     if had and attempt.state is not AssignmentState.STOPPING:
         shown = f"shows order {report.order_id!r}" if report.order_id else "shows no order"
         return on.Lost(order_id=attempt.order_id, reason=f"it {shown}, mode {report.mode}")
+    if before is None and attempt.state is AssignmentState.SENT:
+        return on.Unshown(order_id=attempt.order_id)
     return None
 
 

@@ -63,6 +63,8 @@ def advance(job: Job, event: on.Event, now: datetime, policy: Policy) -> Step:  
             return start.gateway_started(job, event, now, policy)
         case on.Unheard():
             return start.unheard(job, event, now)
+        case on.Unshown():
+            return start.unshown(job, event, now, policy)
         case on.Unplaceable():
             return people.unplaceable(job, event, now, policy)
         case on.Hold():

@@ -5,6 +5,8 @@ given to any. So a deadline that passed meanwhile, or is about to, says nothing 
 
 - A robot at work gets `policy.start_grace` to speak first. What it got done meanwhile counts as
   progress (domain/evidence.py); if it got nothing done, its time was up all the same.
+- The grace ends for an order when its robot is heard and doesn't show it: it has the usual time to
+  acknowledge from there.
 - An order that may not have arrived goes out once more, but only if it is as young as those that
   are repeated without a start: a robot that did it, and restarted since, would do it again.
 - An order that no robot has shown for `policy.boot_least` may have been done and forgotten unheard:
@@ -61,6 +63,19 @@ def unheard(job: Job, event: on.Unheard, now: datetime) -> Step:
     text = f"Robot {attempt.robot_id} may have done the order unheard, and forgotten it."
     note = Note(action="order.doubtful", text=text)
     return Step(job=doubtful, entries=(entry(doubtful, note, now),))
+
+
+def unshown(job: Job, event: on.Unshown, now: datetime, policy: Policy) -> Step:
+    """The grace is over for this robot: it was heard. The order may still be on its way to it."""
+    attempt, due_at = job.live(event.order_id), after(now, policy.accept_within)
+    ordered = job.case.state is CaseState.ORDERED and job.case.due_at is not None
+    if attempt is None or not ordered or (job.case.due_at or due_at) <= due_at:
+        return nothing(job)
+    moved = replace(job, case=replace(job.case, due_at=due_at))
+    text = f"Robot {attempt.robot_id} is heard and doesn't show the order; "
+    text += f"it has until {due_at:%H:%M:%S} UTC."
+    note = Note(action="case.deadline_moved", text=text, data={"until": due_at.isoformat()})
+    return Step(job=moved, entries=(entry(moved, note, now),))
 
 
 def _moved(job: Job, due_at: datetime, now: datetime, effects: tuple[Effect, ...] = ()) -> Step:
