@@ -30,9 +30,7 @@ class ReadBack(Protocol):
         ...
 
 
-async def write(
-    kit: Kit, desk: Desk, delivery: Delivery, read_back: ReadBack | None = None
-) -> Change:
+async def write(kit: Kit, desk: Desk, delivery: Delivery, read_back: ReadBack) -> Change:
     """Write one status to the case's record; the final one closes the case.
 
     A precondition that fails means that people changed the record meanwhile: the write is given
@@ -49,11 +47,11 @@ async def write(
             raise
         return _overtaken(kit, delivery, external_id, conflict)
     told = str(delivery.payload.get("status", ""))
-    kept = {} if read_back is None else read_back.receipt(record)
+    kept = read_back.receipt(record)
     noted = _noted(kit, delivery, record, told, kept)
     if not delivery.final:
         case = kit.site.cases.get(delivery.case_id)
-        if read_back is not None and case is not None and read_back.has_news(case, record):
+        if case is not None and read_back.has_news(case, record):
             return merged(noted, kit.fetch(case.desk, external_id, case))
         return merged(noted, _seen(kit, delivery, record))
     how = f"the desk has taken {told!r}"

@@ -8,10 +8,12 @@ import pytest
 from dragoman.domain.change import Change
 from dragoman.domain.delivery import Delivery, DeliveryState, RetryPolicy, settle
 from dragoman.domain.errors import DragomanError, Permanent, RetryLater
+from dragoman.domain.mapping import Incoming
 from dragoman.domain.policy import Policy
 from dragoman.flow import writeback
 from dragoman.flow.kit import Kit
 from dragoman.flow.operate import Decision, replay
+from dragoman.flow.reconcile.reading import Reader
 from dragoman.ports.desk import Desk
 from dragoman.testing.conformance.desk_witness import (
     PATIENCE_S,
@@ -72,7 +74,8 @@ class Line:
     async def attempt(self) -> DragomanError | None:
         """One attempt; after a failure it is a dead letter."""
         try:
-            await writeback.write(self.kit, self.desk, self.delivery)
+            reader = Reader(desk=self.desk, mapping=Incoming())
+            await writeback.write(self.kit, self.desk, self.delivery, reader)
         except (Permanent, RetryLater) as error:
             self.delivery = settle(self.delivery, error, self.kit.clock.now(), ONCE, 0.5)
             assert self.delivery.state is DeliveryState.DEAD
