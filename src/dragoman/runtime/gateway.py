@@ -191,11 +191,14 @@ class Gateway:
             await asyncio.sleep(0 if change else BREATH_S)
 
     async def _timer(self) -> None:
-        """Fire deadlines, and notice silence."""
-        ticks = 0
+        """Fire deadlines, and notice silence and fleets that are there again."""
+        ticks, away = 0, self._away()
         while True:
             await asyncio.sleep(TICK_S)
             ticks += 1
+            before, away = away, self._away()
+            if away != before:
+                self._assign_soon.set()
             self._commit(recover.overdue(self.kit, self.operators.why_waiting))
             if ticks % SWEEP_EVERY == 0:
                 self._commit(self.track.sweep())
