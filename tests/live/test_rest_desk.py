@@ -1,19 +1,23 @@
 """The Desk suite on a real Roundup that is connected by the how-to's configuration alone."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from dragoman.cli.app import run
+from dragoman.cli.exits import Exit
 from dragoman.config.secrets import Secret
 from dragoman.desks.rest.client import RestDesk
 from dragoman.domain.errors import NeedsHuman, RetryLater
 from dragoman.ports.desk import Desk, DeskWrite
 from dragoman.testing.conformance.desk import DeskConformance
 from dragoman.testing.conformance.desk_witness import PATIENCE_S, DeskWitness, Trouble, Words
-from tests.adapters.desks.rest_witness import connect
+from tests.adapters.desks.rest_witness import connect, samples
 from tests.adapters.desks.witnesses import ShiftingClock
 from tests.live.counterparts.roundup import Roundup, is_installed
 
@@ -132,6 +136,29 @@ async def test_a_filter_that_roundup_ignores_is_seen(roundup: Roundup) -> None:
         await desk.changes("", 7)
     assert told.value.field == "requests.list.query"
     await desk.close()
+
+
+def test_desk_try_walks_through_it(
+    roundup: Roundup,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The how-to's configuration as a file, with the address of this tracker."""
+    asyncio.run(LiveWitness(roundup).open("to be tried"))
+    text = samples()["roundup"].replace("https://tracker.example.com/tracker/rest", roundup.url)
+    text = text.replace("https://tracker.example.com", roundup.origin)
+    path = tmp_path / "dragoman.toml"
+    path.write_text(f'{text}\n[missions.inspect]\nactions = [{{ type = "inspect" }}]\n')
+    monkeypatch.setenv("ROUNDUP_PASSWORD", roundup.password)
+    arguments = ["--config", str(path), "desk", "try", "roundup", "--status", "done", "--json"]
+    assert run(arguments) == Exit.OK
+    told = json.loads(capsys.readouterr().out)
+    assert told["missing"] == ["no value for location"]
+    (write,) = [step for step in told["steps"] if step["step"] == "write done"]
+    assert [one["method"] for one in write["data"]["requests"]] == ["PATCH", "POST", "PATCH"]
+    assert write["data"]["requests"][0]["headers"]["If-Match"].startswith('"')
+    assert roundup.password not in json.dumps(told)
 
 
 async def test_its_rate_limit_is_kept_to() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.desks.rest.snapshot import packed, unpacked
@@ -402,6 +402,7 @@ async def test_a_spoilt_ticket_of_a_snapshot_hides_no_other(
     assert len(tickets.unreadable) == 1, "told once"
 
 
+@settings(max_examples=30)
 @given(
     st.dictionaries(
         st.text(min_size=1, max_size=40).filter(lambda one: one.isprintable()),
