@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.domain.case import Case
+from dragoman.domain.case import Case, CaseState
 from dragoman.domain.change import Change
 from dragoman.domain.delivery import DeliveryState
 from dragoman.domain.errors import JournalUnavailable
@@ -107,3 +107,24 @@ async def test_an_archived_case_that_is_touched_at_the_desk_is_not_done_again(
     for _ in range(2):  # the second time from memory
         assert await started_anew.record(await desk.read(number)) == (Taken.KNOWN, Change())
     await journal.close()
+
+
+async def test_a_ticket_that_is_handed_back_to_the_robots_is_a_new_case() -> None:
+    """It was taken from them while open, by moving it to another group."""
+    journal = MemoryJournal(now=SystemClock().now)
+    intake, desk = intake_with(journal), MemoryDesk()
+    ours = replace(intake.mapping, when=lambda raw: raw["title"] != "for people")
+    intake = replace(intake, mapping=ours)
+    number = desk.open("look", location="dock")
+    outcomes = []
+    for title in ("look", "for people", "look", "look again"):
+        desk.edit(number, title=title)
+        taken, change = await intake.record(await desk.read(number))
+        await journal.commit(change)
+        outcomes.append(taken)
+        for case in [c for c in journal.site.cases.values() if c.state is CaseState.CANCELLED]:
+            await journal.commit(intake.kit.move(case.id, Confirmed(how="told")))
+    assert outcomes == [Taken.NEW, Taken.CHANGED, Taken.NEW, Taken.CHANGED]
+    (case,) = journal.site.cases.values()
+    assert case.title == "look again"
+    assert [e.action for e in journal.entries].count("intake.reopened") == 1
