@@ -141,7 +141,7 @@ class EmulatedRedmine(EmulatedRestDesk):
 
     async def _index(self, request: web.Request) -> web.Response:
         query = request.query
-        chosen = [one for one in self.issues.values() if self._fits(one, query)]
+        chosen = [one for one in self.issues.values() if _fits(one, query, self.searchable)]
         since = query.get("updated_on", "")
         if since:
             try:
@@ -159,15 +159,6 @@ class EmulatedRedmine(EmulatedRestDesk):
         shown = [self._shown(one) for one in chosen[offset : offset + limit]]
         body = {"issues": shown, "total_count": len(chosen), "offset": offset, "limit": limit}
         return answer(body)
-
-    def _fits(self, issue: Json, query: Any) -> bool:
-        """Open issues only, unless status_id says otherwise."""
-        asked = query.get("status_id", "open")
-        closed = STATUSES[issue["status_id"]][1]
-        if asked != "*" and closed != (asked == "closed"):
-            return False
-        wanted = {n: query.get(f"cf_{n}") for n in self.searchable if f"cf_{n}" in query}
-        return all(issue["custom"].get(number, "") == text for number, text in wanted.items())
 
     async def _show(self, request: web.Request) -> web.Response:
         issue = self._found(request)
@@ -197,3 +188,13 @@ class EmulatedRedmine(EmulatedRestDesk):
     def _found(self, request: web.Request) -> Json | None:
         number = request.match_info["id"]
         return self.issues.get(int(number)) if number.isdecimal() else None
+
+
+def _fits(issue: Json, query: Any, searchable: set[int]) -> bool:
+    """Open issues only, unless status_id says otherwise."""
+    asked = query.get("status_id", "open")
+    closed = STATUSES[issue["status_id"]][1]
+    if asked != "*" and closed != (asked == "closed"):
+        return False
+    wanted = {n: query.get(f"cf_{n}") for n in searchable if f"cf_{n}" in query}
+    return all(issue["custom"].get(number, "") == text for number, text in wanted.items())
