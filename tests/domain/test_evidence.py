@@ -213,7 +213,7 @@ def test_a_cancel_that_found_nothing_after_a_restart_does_not_prove_undone() -> 
     [
         (60, 5, "", "sent", True),
         (19, 5, "", "sent", False),  # too soon for an order and a restart
-        (60, 601, "", "sent", False),  # a counter that started anew could not be so high
+        (60, 3001, "", "sent", False),  # a counter that started anew could not be so high
         (60, 5, "o1", "sent", False),
         (60, 5, "", "accepted", False),  # dealt with as an order that was taken
     ],

@@ -18,8 +18,9 @@ vehicle says it of instant actions, too.
 """
 WITHOUT_ORDERS = frozenset({"MANUAL", "SERVICE", "TEACHIN"})
 """Operating modes in which a vehicle drops its order (6.10.5)."""
-STATES_PER_S = 10.0
-"""More states than this no vehicle sends for long; they may come 30 s apart (6.10)."""
+STATES_PER_S = 50.0
+"""More states than this no vehicle sends for long, not even one that floods; they may come 30 s
+apart (6.10)."""
 
 
 def read(
