@@ -128,3 +128,17 @@ async def test_a_ticket_that_is_handed_back_to_the_robots_is_a_new_case() -> Non
     (case,) = journal.site.cases.values()
     assert case.title == "look again"
     assert [e.action for e in journal.entries].count("intake.reopened") == 1
+
+
+async def test_a_record_that_no_journal_can_hold_holds_no_other_up() -> None:
+    journal = MemoryJournal(now=SystemClock().now)
+    intake, desk = intake_with(journal), MemoryDesk()
+    await intake.page(await desk.changes("", 100))
+    numbers = [desk.open(title, location="dock") for title in ("one", "half of \ud83d", "three")]
+    page = await desk.changes(journal.site.cursors["d"], 100)
+    await intake.page(page)
+    assert {case.external_id for case in journal.site.cases.values()} == {numbers[0], numbers[2]}
+    (letter,) = [d for d in journal.site.deliveries() if d.target == "intake:d"]
+    assert letter.payload["external_id"] == numbers[1]
+    assert "half of" in str(letter.payload["raw"])
+    assert journal.site.cursors == {"d": page.cursor}

@@ -16,7 +16,7 @@ from hashlib import sha256
 from dragoman.domain.case import ENDED, Case, CaseDraft, CaseState, DeskPhase, PastCase
 from dragoman.domain.change import Change, Entry, merged
 from dragoman.domain.delivery import Delivery, DeliveryState, dropped
-from dragoman.domain.errors import BadInput
+from dragoman.domain.errors import BadInput, Permanent
 from dragoman.domain.events import CalledOff, Edited
 from dragoman.domain.lifecycle import Job, Step, open_case, reject
 from dragoman.domain.lifecycle.step import Note, queue
@@ -65,14 +65,17 @@ class Intake:
         """
         counts: dict[Taken, int] = {}
         under_way = []
+        changes = [self.unreadable("", raw, reason) for raw, reason in page.unreadable]
         for record in page.records:
             taken, change = await self.record(record)
             counts[taken] = counts.get(taken, 0) + 1
             if change:
-                under_way.append(self.kit.journal.commit(change))
-        for written in under_way:  # the journal may have lost one, and be back already
-            await written
-        changes = [self.unreadable("", raw, reason) for raw, reason in page.unreadable]
+                under_way.append((record, self.kit.journal.commit(change)))
+        for record, written in under_way:  # the journal may have lost one, and be back already
+            try:
+                await written
+            except Permanent as error:
+                changes.append(self._unwritable(record, error))
         if self.kit.site.cursors.get(self.desk) != page.cursor:
             changes.append(Change(cursors={self.desk: page.cursor}))
         final = merged(*changes)
@@ -228,6 +231,14 @@ class Intake:
     def _bad_record(self, record: DeskRecord, error: BadInput) -> Change:
         raw = json.dumps(record.raw, ensure_ascii=False, sort_keys=True, default=str)
         return self.unreadable(record.external_id, raw, str(error))
+
+    def _unwritable(self, record: DeskRecord, error: Permanent) -> Change:
+        """A record that no journal can hold; what can be kept of it is."""
+        try:
+            raw = repr(dict(record.raw))[:65_536].encode("utf-8", "backslashreplace").decode()
+        except RecursionError:
+            raw = "(nested too deeply to be shown)"
+        return self.unreadable(record.external_id, raw, error.text)
 
     def _readable_now(self, record: DeskRecord) -> Change:
         lane = self.kit.site.lanes.get((f"intake:{self.desk}", record.external_id[:200]), {})
