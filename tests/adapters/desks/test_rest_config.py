@@ -51,6 +51,8 @@ def test_the_page_holds_three_descriptions() -> None:
     assert sorted(samples()) == ["helpdesk", "redmine", "roundup"]
 
 
+THEN = '[desks.redmine.requests.comment.then]\npath = "/issues/{id}.json"\n'
+
 # (what is replaced, by what, the setting that is named, words of the message or its mend)
 MISTAKES = [
     ('path = "/issues.json"', 'path = "issues.json"', "requests.list.path", 'like "/issues/{id}"'),
@@ -70,6 +72,8 @@ MISTAKES = [
     ("[desks.redmine.requests.find]", "[desks.redmine.requests.fnd]", "requests.fnd", "find?"),
     ('key_in = "issue.custom_field_values.7"\n', "", "requests", "put {key} into its body"),
     ('notes = "{text}" } }\n', 'notes = "{txet}" } }\n', "requests.comment.body", "{text}"),
+    ('fields_in = "issue"\n\n', 'body = { v = "{version}" }\n', "", "set record.version"),
+    ('text = "notes"\n', 'text = "notes"\n' + THEN, "requests", "set made in the comment's"),
     ('message = "errors"', 'statuses = { "200" = "retry" }', "errors.statuses", "300 to 499"),
     ('message = "errors"', 'statuses = { "401" = "retry" }', "errors.statuses", "not 401"),
     ('message = "errors"', 'statuses = { "404" = "wait" }', "errors.statuses.404", "'retry'"),

@@ -265,6 +265,20 @@ class RequestsTable(Table):
     create: CreateRequest | None = None
     find: FindRequest | None = None
 
+    def using_version(self) -> str:
+        """The name of a request that hands a version over, "" if none does."""
+        named = {
+            "update": self.update,
+            "transition": self.transition,
+            "comment": self.comment,
+            "note": self.note,
+            "comment.then": self.comment.then if self.comment is not None else None,
+            "note.then": self.note.then if self.note is not None else None,
+        }
+        return next(
+            (name for name, one in named.items() if one is not None and one.uses("version")), ""
+        )
+
     @model_validator(mode="after")
     def _repeatable(self) -> "RequestsTable":
         if (self.comment or self.note) and self.comments is None:
@@ -272,6 +286,13 @@ class RequestsTable(Table):
                 "a comment whose answer is lost would be said twice",
                 "add a table comments that lists what was said, so that the mark can be looked up",
             )
+        looked = self.comments is not None and self.comments.made is not None
+        for one in (self.comment, self.note):
+            if one is not None and one.then is not None and not (one.made and looked):
+                raise refused(
+                    "nothing tells which comment `then` attaches",
+                    "set made in the comment's request and in comments",
+                )
         if self.create is not None and self.find is None:
             raise refused(
                 "a record whose answer is lost would be created twice",

@@ -253,6 +253,12 @@ class RestSettings(HttpTable):
             raise refused(
                 "a list has no ETag of each record", "set changes.whole = false, or record.version"
             )
+        version = requests.using_version()
+        if version and self.record.version is None and not self.record.etag:
+            raise refused(
+                f"requests.{version} hands over a version, but a record tells none",
+                "set record.version, or leave {version} out",
+            )
         if requests.update is None and self.fields:
             raise refused("fields are described, but no request writes any", "add requests.update")
         return self
