@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dragoman.domain.change import Change
-from dragoman.domain.delivery import Delivery, RetryPolicy
+from dragoman.domain.change import Change, Entry
+from dragoman.domain.delivery import Delivery, DeliveryState, RetryPolicy
 from dragoman.domain.policy import Policy
 from dragoman.flow.kit import Kit
 from dragoman.runtime.clock import SystemClock
@@ -14,6 +14,7 @@ from dragoman.runtime.courier import Courier
 from dragoman.testing.memory_journal import MemoryJournal, MemoryStore
 from dragoman.testing.sim.gateway import SimOutlets
 from dragoman.testing.sim.wires import SimFleet
+from tests.runtime.one_site import until
 
 AT = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 
@@ -113,5 +114,29 @@ async def test_what_was_changed_in_memory_waits_for_the_disk() -> None:
     async with asyncio.timeout(10.0):
         await done.wait()
     assert made == ["d2", "d1"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_an_outcome_that_no_journal_can_hold_is_a_dead_letter() -> None:
+    clock = SystemClock()
+    journal = MemoryJournal(MemoryStore(), now=clock.now)
+    kit = Kit(
+        journal=journal, clock=clock, outlets=SimOutlets(SimFleet(clock.now)), policy=Policy()
+    )
+    made: list[str] = []
+
+    async def handle(one: Delivery) -> Change:
+        made.append(one.id)
+        odd = Entry(action="desk.updated", at=AT, text="half a \ud800 character")
+        return Change(entries=(odd,))
+
+    courier = Courier(kit, "desk:x", handle, RetryPolicy(), 1)
+    await journal.commit(Change(deliveries=(delivery(1),)))
+    courier.offer(delivery(1))
+    running = asyncio.create_task(courier.run())
+    lane = ("desk:x", "case")
+    await until(lambda: kit.site.lanes[lane]["d1"].state is DeliveryState.DEAD, "a dead letter")
+    assert made == ["d1"]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

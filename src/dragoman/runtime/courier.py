@@ -173,6 +173,16 @@ class Courier:
                 reason=str(error),
             )
             await asyncio.sleep(error.delay_s or 1.0)
+        except Permanent as error:
+            # What came of it can't be written, so it must not be made again and again.
+            log.exception(
+                "The outcome of a delivery can't be written to the journal.",
+                action="delivery.unwritable",
+                target=self.target,
+                delivery=delivery.id,
+            )
+            failed = self._at.failed(delivery, error, self._kit.clock.now())
+            await self._kit.journal.commit(failed)
 
     async def _attempt(self, delivery: Delivery) -> Change:
         now = self._kit.clock.now()

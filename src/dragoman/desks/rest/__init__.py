@@ -4,9 +4,9 @@ Found through the entry point `dragoman.desks`. manifest.toml says what it can d
 docs/howto/connect-any-rest-desk.md how to describe a desk, with three complete ones.
 """
 
-from dragoman.desks.rest.client import RestDesk
 from dragoman.desks.rest.settings import RestSettings
+from dragoman.desks.rest.survey import connect
 from dragoman.desks.rest.webhook import notice
 from dragoman.plugins import DeskPlugin
 
-PLUGIN = DeskPlugin(settings=RestSettings, connect=RestDesk, notice=notice)
+PLUGIN = DeskPlugin(settings=RestSettings, connect=connect, notice=notice)

@@ -11,7 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dragoman.config.jmes import reader
-from dragoman.desks.rest.requests import Call, CommentsRequest, FindRequest, ListRequest
+from dragoman.desks.rest.requests import (
+    Call,
+    CommentsRequest,
+    FindRequest,
+    ListRequest,
+    OpenRequest,
+)
 from dragoman.desks.rest.settings import PagingTable
 from dragoman.desks.rest.wire import Told, Wire
 from dragoman.domain.errors import BadInput, DragomanError, NeedsHuman, Permanent
@@ -24,7 +30,7 @@ _LINK = re.compile(r'<([^>]*)>[^,<]*?;\s*rel="?next"?', re.IGNORECASE)
 _FAILURES = 3
 _LONGEST = 2_000
 
-Listing = ListRequest | FindRequest | CommentsRequest
+Listing = ListRequest | OpenRequest | FindRequest | CommentsRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

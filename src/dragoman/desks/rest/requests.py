@@ -149,6 +149,14 @@ class ListRequest(Request):
     items: Expression = "@"
 
 
+class OpenRequest(Request):
+    """Records that are open by the desk's own notion, by id; {after} is the last id before."""
+
+    NAMES = ("after",)
+
+    items: Expression = "@"
+
+
 class GetRequest(Request):
     """One record. item: where it stands in the answer."""
 
@@ -257,6 +265,7 @@ class RequestsTable(Table):
 
     list: ListRequest
     get: GetRequest
+    open: OpenRequest | None = None
     update: UpdateRequest | None = None
     comment: CommentRequest | None = None
     note: CommentRequest | None = None

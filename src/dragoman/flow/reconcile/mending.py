@@ -39,15 +39,10 @@ async def mend(kit: Kit, found: Mismatch, rules: Rules, fleet: Fleet) -> Change:
 
 def _fetch(kit: Kit, found: Mismatch) -> Change:
     """Read the record through intake, which must not take it for known."""
-    lane = f"fetch:{found.external_id}"
-    waiting = kit.site.lanes.get((found.target, lane), {})
-    queued = any(d.state is DeliveryState.QUEUED and not d.attempts for d in waiting.values())
     case = kit.site.cases.get(found.case_id)
     forgotten = () if case is None else (replace(case, version="", desk_updated_at=None),)
-    if queued:
-        return Change(cases=forgotten)
-    fetch = _delivery(kit, found, lane, "fetch", {"external_id": found.external_id})
-    return Change(cases=forgotten, deliveries=(fetch,))
+    desk = found.target.removeprefix("desk:")
+    return merged(Change(cases=forgotten), kit.fetch(desk, found.external_id, case))
 
 
 async def _written(kit: Kit, found: Mismatch) -> list[Delivery]:
