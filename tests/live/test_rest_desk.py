@@ -15,6 +15,7 @@ from dragoman.config.secrets import Secret
 from dragoman.desks.rest.client import RestDesk
 from dragoman.domain.errors import NeedsHuman, RetryLater
 from dragoman.ports.desk import Desk, DeskWrite
+from dragoman.ports.survey import Survey
 from dragoman.testing.conformance.desk import DeskConformance
 from dragoman.testing.conformance.desk_witness import PATIENCE_S, DeskWitness, Trouble, Words
 from tests.adapters.desks.rest_witness import connect, samples
@@ -136,6 +137,20 @@ async def test_a_filter_that_roundup_ignores_is_seen(roundup: Roundup) -> None:
         await desk.changes("", 7)
     assert told.value.field == "requests.list.query"
     await desk.close()
+
+
+async def test_open_issues_are_listed_to_be_compared(desk: RestDesk, roundup: Roundup) -> None:
+    assert isinstance(desk, Survey)
+    numbers = [await LiveWitness(roundup).open(f"open {index}") for index in range(3)]
+    await desk.write(numbers[1], DeskWrite(key="s", fields={"status": "resolved"}))
+    seen: list[str] = []
+    after, more = "", True
+    while more:
+        page = await desk.survey(after, 100)
+        seen += [record.external_id for record in page.records]
+        after, more = page.cursor, page.more
+    assert [number for number in numbers if number in seen] == [numbers[0], numbers[2]]
+    assert len(await desk.read_many([*numbers, "999999"])) == 3
 
 
 def test_desk_try_walks_through_it(

@@ -107,6 +107,8 @@ class StylesDesk(EmulatedRestDesk):
         if "since" in asked and not self.ignores_filter:
             since = self.read_since(asked["since"])
             chosen = [one for one in chosen if one["at"] >= since]
+        if "behind" in asked:
+            chosen = [one for one in self.records.values() if int(one["id"]) > int(asked["behind"])]
         if self.newest_first:
             chosen.reverse()
         size = min(int(asked.get("size", 10)), self.most)

@@ -118,6 +118,7 @@ PLAIN: dict[str, type[BaseModel]] = {
 }
 REQUESTS: dict[str, type[BaseModel]] = {
     "list": requests.ListRequest,
+    "open": requests.OpenRequest,
     "get": requests.GetRequest,
     "update": requests.UpdateRequest,
     "comment": requests.CommentRequest,
