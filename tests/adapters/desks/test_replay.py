@@ -22,10 +22,12 @@ from dragoman.testing.conformance.desk_witness import (
     text_of,
 )
 from dragoman.testing.memory_journal import MemoryJournal
+from dragoman.testing.rest import EmulatedRedmine
 from dragoman.testing.rt import EmulatedRequestTracker
 from dragoman.testing.servicenow import ServiceNowDesk
 from dragoman.testing.sim.gateway import SimOutlets
 from dragoman.testing.sim.wires import SimFleet
+from tests.adapters.desks.rest_witness import RedmineWitness
 from tests.adapters.desks.witnesses import (
     MemoryWitness,
     RtWitness,
@@ -37,7 +39,7 @@ ONCE = RetryPolicy(max_attempts=1)
 MENDED = Decision(actor="operator:x", reason="mended")
 
 
-@pytest.fixture(params=["servicenow", "rt", "memory"])
+@pytest.fixture(params=["servicenow", "rt", "redmine", "memory"])
 async def witness(request: pytest.FixtureRequest) -> AsyncIterator[DeskWitness]:
     clock = ShiftingClock()
     if request.param == "servicenow":
@@ -46,6 +48,9 @@ async def witness(request: pytest.FixtureRequest) -> AsyncIterator[DeskWitness]:
     elif request.param == "rt":
         async with EmulatedRequestTracker(now=clock.now) as tracker:
             yield RtWitness(tracker, clock)
+    elif request.param == "redmine":
+        async with EmulatedRedmine(now=clock.now) as redmine:
+            yield RedmineWitness(redmine, clock)
     else:
         yield MemoryWitness()
 
