@@ -241,3 +241,34 @@ def test_no_start_blames_anybody_before_robots_were_heard(seed: int) -> None:
         assert case.due_at >= was
         assert case.due_at > world.clock.now()
     assert storm.calm() == []
+
+
+def test_an_order_that_may_have_been_forgotten_is_never_sent_again() -> None:
+    """The patience with the broker is longer than a robot needs to do the order and restart."""
+    world = working_world(World(2, policy=replace(Policy(), publish_within=300.0)))
+    done_and_forgotten(world, 1)
+    world.crash()
+    world.fleet.broker_up = False  # so that the order waits in the outbox
+    go_on(world, 60)
+    world.fleet.broker_up = True
+    go_on(world, 200)
+    assert outcomes(world) == [Outcome.FINISHED]
+
+
+def test_an_order_that_becomes_doubtful_while_it_waits_is_never_sent_again() -> None:
+    """It was young at the start, and the robot is heard only later, before the broker takes it."""
+    world = working_world(World(2, policy=replace(Policy(), publish_within=300.0)))
+    robot = robot_of(world)
+    (key,) = [key for key in world.lanes() if key[0].startswith("fleet:")]
+    world.carry(key, die_after=True)
+    world.robot_reads(robot)
+    world.fleet.broker_up = False
+    unheard(world, 30)
+    world.reboot(robot)
+    unheard(world, 1)
+    go_on(world, 60)
+    assert "order.doubtful" in actions(world)
+    world.fleet.broker_up = True
+    go_on(world, 400)
+    assert outcomes(world) == [Outcome.FINISHED]
+    assert only_case(world).state is CaseState.HELD

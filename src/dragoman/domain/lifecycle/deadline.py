@@ -75,10 +75,13 @@ def _unsent(job: Job, attempt: Assignment, reason: str, now: datetime, policy: P
 
 
 def _unacknowledged(job: Job, attempt: Assignment, now: datetime, policy: Policy) -> Step:
-    """Identical bytes again at each step of the ladder, then the order is taken back."""
+    """Identical bytes again at each step of the ladder, then the order is taken back.
+
+    Never again what the robot may have done and forgotten: it would do it once more.
+    """
     waited = (now - job.case.since).total_seconds()
     ladder = (*policy.repeat_after, policy.accept_within)
-    left = [rung for rung in ladder if rung > waited]
+    left = [] if attempt.doubtful else [rung for rung in ladder if rung > waited]
     if not left:
         reason = f"robot {attempt.robot_id} did not acknowledge within {policy.accept_within:g} s"
         reason += f" and refused a copy: {attempt.reason}" if attempt.reason else ""

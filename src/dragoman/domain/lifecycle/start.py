@@ -38,10 +38,7 @@ def gateway_started(job: Job, event: on.GatewayStarted, now: datetime, policy: P
         return nothing(job)
     old = attempt is not None and forgettable(attempt, event.heard, now, policy)
     if old and attempt is not None and case.state in {CaseState.ASSIGNED, CaseState.ORDERED}:
-        gone = Withdraw(
-            robot_id=attempt.robot_id, order_id=attempt.order_id, reason="too old to be sent again"
-        )
-        return _moved(job, max(heard, case.due_at), now, (gone,))
+        return _moved(job, max(heard, case.due_at), now, (_withdrawn(attempt),))
     if case.due_at >= heard:
         return nothing(job)
     if case.state is CaseState.STOPPING and attempt is not None:
@@ -62,7 +59,16 @@ def unheard(job: Job, event: on.Unheard, now: datetime) -> Step:
     doubtful = replace(job, assignment=replace(attempt, doubtful=True))
     text = f"Robot {attempt.robot_id} may have done the order unheard, and forgotten it."
     note = Note(action="order.doubtful", text=text)
-    return Step(job=doubtful, entries=(entry(doubtful, note, now),))
+    effects: tuple[Effect, ...] = ()
+    if job.case.state in {CaseState.ASSIGNED, CaseState.ORDERED}:
+        effects = (_withdrawn(attempt),)
+    return Step(job=doubtful, entries=(entry(doubtful, note, now),), effects=effects)
+
+
+def _withdrawn(attempt: Assignment) -> Withdraw:
+    return Withdraw(
+        robot_id=attempt.robot_id, order_id=attempt.order_id, reason="too old to be sent again"
+    )
 
 
 def unshown(job: Job, event: on.Unshown, now: datetime, policy: Policy) -> Step:
