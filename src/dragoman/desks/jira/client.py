@@ -18,9 +18,8 @@ from dragoman.desks.jira.survey import MOST, Surveys
 from dragoman.desks.jira.writes import Writes
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
-from dragoman.transport.http import HttpClient, HttpLimits
 from dragoman.transport.http_auth import Auth, ClientCredentials, basic, token
-from dragoman.transport.tls import TlsSettings
+from dragoman.transport.http_options import client_of
 
 
 class JiraDesk:
@@ -28,22 +27,7 @@ class JiraDesk:
 
     def __init__(self, name: str, settings: JiraSettings, clock: Clock) -> None:
         self.name = name
-        self.http = HttpClient(
-            settings.url,
-            clock=clock,
-            auth=_auth(settings, clock),
-            tls=TlsSettings(
-                ca_file=settings.tls.ca_file,
-                cert_file=settings.tls.cert_file,
-                key_file=settings.tls.key_file,
-            ),
-            limits=HttpLimits(
-                connect_s=settings.connect_s,
-                total_s=settings.timeout_s,
-                max_body=settings.max_body,
-                connections=settings.connections,
-            ),
-        )
+        self.http = client_of(settings, clock, _auth(settings, clock))
         self._rest = Rest(self.http, settings.project, settings.fields)
         self._changes = Changes(self._rest, settings)
         self._surveys = Surveys(self._rest, settings)

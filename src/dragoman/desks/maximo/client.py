@@ -14,8 +14,7 @@ from dragoman.desks.maximo.survey import Surveys
 from dragoman.desks.maximo.writes import Writes
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
-from dragoman.transport.http import HttpClient, HttpLimits
-from dragoman.transport.tls import TlsSettings
+from dragoman.transport.http_options import client_of
 
 
 class MaximoDesk:
@@ -23,21 +22,7 @@ class MaximoDesk:
 
     def __init__(self, name: str, settings: MaximoSettings, clock: Clock) -> None:
         self.name = name
-        self.http = HttpClient(
-            settings.url,
-            clock=clock,
-            tls=TlsSettings(
-                ca_file=settings.tls.ca_file,
-                cert_file=settings.tls.cert_file,
-                key_file=settings.tls.key_file,
-            ),
-            limits=HttpLimits(
-                connect_s=settings.connect_s,
-                total_s=settings.timeout_s,
-                max_body=settings.max_body,
-                connections=settings.connections,
-            ),
-        )
+        self.http = client_of(settings, clock)
         self._uid = settings.uid
         self._rest = Rest(self.http, settings)
         self._changes = Changes(self._rest, settings)

@@ -18,9 +18,9 @@ from dragoman.desks.rest.settings import RestSettings
 from dragoman.domain.errors import BadInput, NeedsHuman
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import DeskRecord
-from dragoman.transport.http import HttpAnswer, HttpClient, HttpLimits
+from dragoman.transport.http import HttpAnswer
 from dragoman.transport.http_errors import NotJson, Unauthorised
-from dragoman.transport.tls import TlsSettings
+from dragoman.transport.http_options import client_of
 
 _SAFE = "%/:?&=;,@+$!*'()~-._[]"
 
@@ -40,22 +40,7 @@ class Wire:
         parts = urlsplit(settings.url)
         self.base = parts.path.rstrip("/")
         self.origin = f"{parts.scheme}://{parts.netloc}"
-        self.http = HttpClient(
-            self.origin,
-            clock=clock,
-            auth=http_auth(settings, clock),
-            tls=TlsSettings(
-                ca_file=settings.tls.ca_file,
-                cert_file=settings.tls.cert_file,
-                key_file=settings.tls.key_file,
-            ),
-            limits=HttpLimits(
-                connect_s=settings.connect_s,
-                total_s=settings.timeout_s,
-                max_body=settings.max_body,
-                connections=settings.connections,
-            ),
-        )
+        self.http = client_of(settings, clock, http_auth(settings, clock), url=self.origin)
         self.shape = Shape(settings.record)
         self._clock = clock
         self._headers = dict(settings.headers)

@@ -16,9 +16,8 @@ from dragoman.desks.rt.settings import RtSettings
 from dragoman.desks.rt.writes import Writes
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
-from dragoman.transport.http import HttpClient, HttpLimits
 from dragoman.transport.http_auth import Auth, basic, token
-from dragoman.transport.tls import TlsSettings
+from dragoman.transport.http_options import client_of
 
 
 class RtDesk:
@@ -26,22 +25,7 @@ class RtDesk:
 
     def __init__(self, name: str, settings: RtSettings, clock: Clock) -> None:
         self.name = name
-        self.http = HttpClient(
-            settings.url,
-            clock=clock,
-            auth=_auth(settings),
-            tls=TlsSettings(
-                ca_file=settings.tls.ca_file,
-                cert_file=settings.tls.cert_file,
-                key_file=settings.tls.key_file,
-            ),
-            limits=HttpLimits(
-                connect_s=settings.connect_s,
-                total_s=settings.timeout_s,
-                max_body=settings.max_body,
-                connections=settings.connections,
-            ),
-        )
+        self.http = client_of(settings, clock, _auth(settings))
         self._rest = Rest(self.http, settings.queue)
         self._changes = Changes(self._rest, settings)
         self._writes = Writes(self._rest, self._changes, settings)

@@ -15,9 +15,8 @@ from dragoman.desks.salesforce.survey import Surveys, shown
 from dragoman.desks.salesforce.writes import Writes
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
-from dragoman.transport.http import HttpClient, HttpLimits
 from dragoman.transport.http_auth import Auth, ClientCredentials, token
-from dragoman.transport.tls import TlsSettings
+from dragoman.transport.http_options import client_of
 
 
 class SalesforceDesk:
@@ -25,22 +24,7 @@ class SalesforceDesk:
 
     def __init__(self, name: str, settings: SalesforceSettings, clock: Clock) -> None:
         self.name = name
-        self.http = HttpClient(
-            settings.url,
-            clock=clock,
-            auth=_auth(settings, clock),
-            tls=TlsSettings(
-                ca_file=settings.tls.ca_file,
-                cert_file=settings.tls.cert_file,
-                key_file=settings.tls.key_file,
-            ),
-            limits=HttpLimits(
-                connect_s=settings.connect_s,
-                total_s=settings.timeout_s,
-                max_body=settings.max_body,
-                connections=settings.connections,
-            ),
-        )
+        self.http = client_of(settings, clock, _auth(settings, clock))
         rest = Rest(self.http, settings.api_version)
         shape = Shape(settings.fields or STANDARD)
         self._changes = Changes(rest, shape, settings)
