@@ -36,6 +36,7 @@ from dragoman.transport.tls import TlsSettings
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LIMIT_HEADERS = ("x-ratelimit", "ratelimit", "retry-after", "sforce-limit-info")
 _MAX_REDIRECTS = 3
+_READS = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,23 +203,31 @@ class HttpClient:
         if refusal is not None:
             raise refusal
         self.quota.spent()
-        session = self._session or self._connect()
         started = self._clock.now()
         try:
-            async with session.request(
-                method,
-                URL(url, encoded=True),
-                data=body,
-                headers=headers,
-                allow_redirects=False,
-            ) as response:
-                told = _folded(response.headers.items())
-                content = await self._read(response)
+            try:
+                response, content = await self._exchanged(method, url, body, headers)
+            except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+                if method not in _READS:
+                    raise
+                # the server may have closed a kept connection just as the call went out
+                response, content = await self._exchanged(method, url, body, headers)
         except FOREIGN as error:
             raise of_exception(error, self._where) from error
+        told = _folded(response.headers.items())
         self._learn(told, started)
         self.quota.learn(response.status, told, self.server_now() or self._clock.now())
         return HttpAnswer(status=response.status, headers=told, body=content, where=self._where)
+
+    async def _exchanged(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        """The answer and its body. Raises aiohttp's errors and BodyTooLarge."""
+        session = self._session or self._connect()
+        async with session.request(
+            method, URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
+        ) as response:
+            return response, await self._read(response)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         cap = self._limits.max_body
@@ -250,6 +259,9 @@ class HttpClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": "dragoman"},
         )
+        # aiohttp would send a PUT twice when a connection breaks, though it may have been carried
+        # out; there is no public switch. `_send` repeats reads itself.
+        self._session._retry_connection = False
         return self._session
 
     def _learn(self, headers: Mapping[str, str], started: datetime) -> None:

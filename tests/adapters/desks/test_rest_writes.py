@@ -7,7 +7,7 @@ import pytest
 
 from dragoman.desks.rest import requests
 from dragoman.desks.rest.client import RestDesk
-from dragoman.domain.errors import BadInput, Conflict, Permanent
+from dragoman.domain.errors import BadInput, Conflict, Permanent, RetryLater
 from dragoman.ports.desk import DeskWrite
 from dragoman.testing.rt import Fault
 from tests.adapters.desks.rest_styles import PASSWORD, StylesDesk, connected
@@ -131,6 +131,18 @@ async def test_fields_have_their_types_and_places(emulated: StylesDesk) -> None:
     with pytest.raises(BadInput) as told:
         await desk.write("1", DeskWrite(key="k", fields={"floor": "third"}))
     assert (told.value.field, told.value.value) == ("floor", "third")
+
+
+async def test_a_put_whose_answer_is_lost_is_not_sent_again_by_itself(emulated: StylesDesk) -> None:
+    """An HTTP client that takes PUT for repeatable would say a comment twice."""
+    number = emulated.open("said by PUT")
+    desk = connected(emulated, requests={"update": {"method": "PUT"}})
+    await desk.read(number)  # the connection is a kept one
+    emulated.faults.plan(Fault(applied=True, drops_connection=True), method="PUT")
+    with pytest.raises(RetryLater):
+        await desk.write(number, DeskWrite(key="k", fields={"name": "once"}))
+    assert [method for method, _ in emulated.requests].count("PUT") == 1
+    assert emulated.records[number]["name"] == "once"
 
 
 async def test_a_form_is_sent_as_one(emulated: StylesDesk) -> None:
