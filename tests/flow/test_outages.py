@@ -252,6 +252,7 @@ def test_an_order_that_may_have_been_forgotten_is_never_sent_again() -> None:
     go_on(world, 60)
     world.fleet.broker_up = True
     go_on(world, 200)
+    assert "case.ordered" not in actions(world)
     assert outcomes(world) == [Outcome.FINISHED]
 
 
@@ -270,5 +271,6 @@ def test_an_order_that_becomes_doubtful_while_it_waits_is_never_sent_again() -> 
     assert "order.doubtful" in actions(world)
     world.fleet.broker_up = True
     go_on(world, 400)
+    assert "case.ordered" not in actions(world)
     assert outcomes(world) == [Outcome.FINISHED]
     assert only_case(world).state is CaseState.HELD
