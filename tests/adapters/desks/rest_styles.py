@@ -119,7 +119,7 @@ class StylesDesk(EmulatedRestDesk):
         following = at + 1 if self.style == "page" else start + size
         headers: dict[str, str] = {}
         if start + size < len(chosen):
-            host = self.next_host or f"http://127.0.0.1:{self._port}"
+            host = self.next_host or self.url.removesuffix(self.prefix)
             query = "&".join(f"{k}={v}" for k, v in asked.items() if k != "at")
             address = f"{host}{self.prefix}/items?{query}&at={following}"
             if self.style == "link":

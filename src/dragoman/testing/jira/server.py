@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from ssl import SSLContext
-from types import TracebackType
-from typing import Self
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -27,12 +25,13 @@ from dragoman.testing.jira.schema import ANONYMOUS, CUSTOM, SYSTEM, Field, User,
 from dragoman.testing.jira.store import Issue, Store
 from dragoman.testing.jira.webhooks import Webhooks
 from dragoman.testing.jira.wire import Refused, answer, body_of
+from dragoman.testing.listening import Listener, Running
 from dragoman.testing.rt.faults import Handler
 
 _NO_LOGIN = "Client must be authenticated to access this resource."
 
 
-class EmulatedJira:
+class EmulatedJira(Running):
     """One site with one service project: an async context manager, or `start()` and `stop()`.
 
     zone: of the gateway's account. `store` is what it knows (and `store.lag_s` how far its search
@@ -61,7 +60,7 @@ class EmulatedJira:
         self.client_id = secrets.token_hex(8)
         self.client_secret = secrets.token_urlsafe(24)
         self._bearers: dict[str, datetime] = {}
-        self._runner: web.AppRunner | None = None
+        self._listener = Listener()
 
     @property
     def gateway(self) -> User:
@@ -75,10 +74,8 @@ class EmulatedJira:
         application = web.Application(middlewares=[self._middleware()], client_max_size=2**25)
         application.router.add_routes(Routes(self.store, self.webhooks).table())
         application.router.add_post("/oauth/token", self._grant)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=tls).start()
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._runner.addresses[0][1]}"
+        await self._listener.open(application, port=port, tls=tls)
+        self.url = self._listener.origin
         self.webhooks.base = self.url
         await self.webhooks.start(webhook_tls)
         return self.url
@@ -86,25 +83,7 @@ class EmulatedJira:
     async def stop(self) -> None:
         """Stop listening and give up webhooks on their way; the issues stay."""
         await self.webhooks.stop()
-        if self._runner is not None:
-            server = self._runner.server
-            for connection in server.connections if server else ():
-                if connection.transport is not None:  # one that waits for a TLS farewell too
-                    connection.transport.abort()
-            await self._runner.cleanup()
-            self._runner = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
+        await self._listener.close()
 
     def open(self, summary: str, *, user: str = "robin", **values: object) -> Issue:
         """A person opens an issue. values: as in `Issue.values`, text for a document too."""

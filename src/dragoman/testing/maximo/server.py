@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from ssl import SSLContext
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from dragoman.testing.listening import Listener, Running
 from dragoman.testing.maximo.errors import Refused
 from dragoman.testing.maximo.faults import Faults, Handler
 from dragoman.testing.maximo.routes import PREFIXES, USER, Routes, base_of, is_lean
@@ -25,7 +25,7 @@ KEY = Attribute(name="dragomankey", kind=Kind.TEXT, length=40)
 """The attribute of one's own in which the gateway keeps its key."""
 
 
-class EmulatedMaximo:
+class EmulatedMaximo(Running):
     """One emulated Maximo: an asynchronous context manager, or `start()` and `stop()`.
 
     `store` is what it knows, `faults` what shall go wrong; `requests` lists what came in, as
@@ -54,42 +54,22 @@ class EmulatedMaximo:
         self.requests: list[tuple[str, str, Mapping[str, str]]] = []
         self.api_key = secrets.token_urlsafe(32)
         self._etags = etags
-        self._runner: web.AppRunner | None = None
-        self._port = 0
-        self._scheme = "http"
+        self._listener = Listener()
 
     @property
     def url(self) -> str:
         """Base address, up to /maximo."""
-        return f"{self._scheme}://127.0.0.1:{self._port}/maximo"
+        return f"{self._listener.origin}/maximo"
 
     async def start(self, tls: SSLContext | None = None) -> None:
         """Listen; after a stop, on the same port with the same records. tls makes it https."""
         application = web.Application(middlewares=[self._middleware()], client_max_size=2**26)
         application.router.add_routes(Routes(self.store, self.faults, etags=self._etags).table())
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=tls).start()
-        self._port = self._runner.addresses[0][1]
-        self._scheme = "https" if tls else "http"
+        await self._listener.open(application, tls=tls)
 
     async def stop(self) -> None:
         """Stop listening and cut what is open; the records stay."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
+        await self._listener.close()
 
     def open(self, structure: str = "mxapiwo", *, user: str = "wilson", **values: Any) -> Row:
         """Somebody opens a record at the desk."""

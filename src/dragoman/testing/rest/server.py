@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from dragoman.testing.listening import Listener, Running
 from dragoman.testing.rt.faults import Faults, Handler
 
 Json = dict[str, Any]
@@ -28,7 +28,7 @@ def answer(body: object, status: int = 200, **headers: str) -> web.Response:
     )
 
 
-class EmulatedRestDesk:
+class EmulatedRestDesk(Running):
     """An asynchronous context manager. `faults` is what shall go wrong; `requests` lists what came
     in, as (method, path with query). now: the desk's clock, which its Date header tells.
     """
@@ -39,13 +39,12 @@ class EmulatedRestDesk:
         self.now = now
         self.faults = Faults()
         self.requests: list[tuple[str, str]] = []
-        self._runner: web.AppRunner | None = None
-        self._port = 0
+        self._listener = Listener()
 
     @property
     def url(self) -> str:
         """The base address, with no slash at its end."""
-        return f"http://127.0.0.1:{self._port}{self.prefix}"
+        return f"{self._listener.origin}{self.prefix}"
 
     def routes(self) -> list[web.RouteDef]:
         """What the desk answers; for subclasses."""
@@ -59,28 +58,11 @@ class EmulatedRestDesk:
         """Listen; after a stop, on the same port with the same records."""
         application = web.Application(middlewares=[self._middleware()], client_max_size=2**24)
         application.router.add_routes(self.routes())
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self._port = self._runner.addresses[0][1]
+        await self._listener.open(application)
 
     async def stop(self) -> None:
         """Stop listening and cut what is open; the records stay."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
+        await self._listener.close()
 
     def _middleware(self) -> Middleware:
         @web.middleware

@@ -5,12 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Self
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from dragoman.testing.listening import Listener, Running
 from dragoman.testing.rt.errors import Refused
 from dragoman.testing.rt.faults import Faults, Handler
 from dragoman.testing.rt.routes import DOCUMENT, MESSAGE, PREFIX, USER, Routes, answer
@@ -19,7 +18,7 @@ from dragoman.testing.rt.store import Store, User
 CUSTOM_FIELDS = ("RobotID", "RobotState", "GatewayCorrelation", "Location", "Destination", "Task")
 
 
-class EmulatedRequestTracker:
+class EmulatedRequestTracker(Running):
     """One emulated desk: an asynchronous context manager, or `start()` and `stop()`.
 
     `store` is what it knows, `faults` what shall go wrong; `requests` lists what came in, as
@@ -41,40 +40,22 @@ class EmulatedRequestTracker:
         self.requests: list[tuple[str, str]] = []
         self.gateway_token = f"1-39-{secrets.token_hex(16)}"
         self.requester_token = f"1-42-{secrets.token_hex(16)}"
-        self._runner: web.AppRunner | None = None
-        self._port = 0
+        self._listener = Listener()
 
     @property
     def url(self) -> str:
         """Base address of REST 2.0, with no slash at its end."""
-        return f"http://127.0.0.1:{self._port}{PREFIX}"
+        return f"{self._listener.origin}{PREFIX}"
 
     async def start(self) -> None:
         """Listen; after a stop, on the same port with the same tickets."""
         application = web.Application(middlewares=[self._middleware()], client_max_size=2**24)
         application.router.add_routes(Routes(self.store).table())
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self._port = self._runner.addresses[0][1]
+        await self._listener.open(application)
 
     async def stop(self) -> None:
         """Stop listening and cut what is open; the tickets stay."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
+        await self._listener.close()
 
     def _middleware(self) -> Middleware:
         @web.middleware

@@ -6,8 +6,8 @@ Public through `dragoman.testing.salesforce`. Its methods are what people at the
 import ssl
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Self
 
+from dragoman.testing.listening import Running
 from dragoman.testing.salesforce import schema
 from dragoman.testing.salesforce.faults import Faults
 from dragoman.testing.salesforce.login import Credentials, Sessions
@@ -19,7 +19,7 @@ from dragoman.testing.salesforce.server import Front
 from dragoman.testing.salesforce.store import Store
 
 
-class EmulatedSalesforce:
+class EmulatedSalesforce(Running):
     """An asynchronous context manager, or `start()` and `stop()`.
 
     front: its HTTP server with `faults`, `sessions`, `requests` and `api_limit`. rules: what it
@@ -68,13 +68,6 @@ class EmulatedSalesforce:
     async def stop(self) -> None:
         """Stop listening and cut what is open; the records stay."""
         await self.front.stop()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
 
     def open_case(self, **fields: object) -> str:
         """A person opens a case; returns its id."""

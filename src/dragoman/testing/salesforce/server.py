@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 from aiohttp import web
 
+from dragoman.testing.listening import Listener
 from dragoman.testing.salesforce.errors import Refused
 from dragoman.testing.salesforce.faults import Fault, FaultKind, Faults, no_session, refused, spoilt
 from dragoman.testing.salesforce.login import Sessions
@@ -35,14 +36,12 @@ class Front:
         self.requests: list[tuple[str, str]] = []
         self.api_limit = 100_000
         self._now = now
-        self._scheme = "http"
-        self._port = 0
-        self._runner: web.AppRunner | None = None
+        self._listener = Listener()
 
     @property
     def url(self) -> str:
         """The instance's address, with no slash at its end."""
-        return f"{self._scheme}://127.0.0.1:{self._port}"
+        return self._listener.origin
 
     async def start(self, tls: ssl.SSLContext | None) -> None:
         """Listen; after a stop, on the same port."""
@@ -51,20 +50,11 @@ class Front:
         application.router.add_post("/services/Soap/u/{version}", self._soap)
         application.router.add_get("/services/data", self._versions)
         application.router.add_route("*", "/services/data/{version}{rest:.*}", self._data)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=tls).start()
-        self._port = self._runner.addresses[0][1]
-        self._scheme = "https" if tls else "http"
+        await self._listener.open(application, tls=tls)
 
     async def stop(self) -> None:
         """Stop listening and cut what is open, also what waits for a farewell of TLS."""
-        if self._runner is not None:
-            for connection in self._runner.server.connections if self._runner.server else ():
-                if connection.transport is not None:
-                    connection.transport.abort()
-            await self._runner.cleanup()
-            self._runner = None
+        await self._listener.close()
 
     async def _token(self, request: web.Request) -> web.Response:
         form = dict(parse_qsl(await request.text()))

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ssl import SSLContext
-from types import TracebackType
-from typing import Self
 
+from dragoman.testing.listening import Running
 from dragoman.testing.servicenow import seed
 from dragoman.testing.servicenow.auth import Account, Accounts
 from dragoman.testing.servicenow.control import Controls
@@ -52,7 +51,7 @@ class Credentials:
     client_secret: str = field(default_factory=_fresh, repr=False)
 
 
-class ServiceNowDesk:
+class ServiceNowDesk(Running):
     """One emulated desk.
 
     `clock` gives the true time, aware, in UTC. `extra_fields` adds columns to tables (u_…).
@@ -114,18 +113,6 @@ class ServiceNowDesk:
         """Close the listener, give up webhooks on their way. The records stay readable."""
         await self.server.stop()
         await self.webhooks.stop()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     def open_case(
         self, table: str = "incident", *, user: str = "robin.requester", **fields: str
