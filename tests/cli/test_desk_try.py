@@ -1,11 +1,7 @@
 """`dragoman desk try` against desks over HTTP: what it saw, what is missing, nothing written."""
 
-import asyncio
 import json
 import re
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +13,7 @@ from dragoman.testing.rest import EmulatedHelpdesk, EmulatedRedmine
 from dragoman.testing.rt import EmulatedRequestTracker, NewTicket
 from dragoman.testing.servicenow import ServiceNowDesk
 from tests.adapters.desks.rest_witness import samples
+from tests.cli.served import Serve
 
 Capture = pytest.CaptureFixture[str]
 SITE = """
@@ -27,42 +24,6 @@ type = "vda5050"
 [missions.inspect]
 actions = [{ type = "inspect" }]
 """
-
-
-class Served:
-    """An emulated desk in a thread of its own, since a command runs its own event loop."""
-
-    def __init__(self, desk: AbstractAsyncContextManager[Any]) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self._desk = desk
-        self.desk = self._do(desk.__aenter__())
-
-    def close(self) -> None:
-        self._do(self._desk.__aexit__(None, None, None))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _do(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
-
-
-Serve = Callable[[AbstractAsyncContextManager[Any]], Any]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    running: list[Served] = []
-
-    def start(desk: AbstractAsyncContextManager[Any]) -> Any:
-        running.append(Served(desk))
-        return running[-1].desk
-
-    yield start
-    for one in running:
-        one.close()
 
 
 @pytest.fixture

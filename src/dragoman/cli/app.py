@@ -20,6 +20,7 @@ from dragoman.cli import (
     desk,
     init,
     journal,
+    mapping,
     report,
     robots,
     trace,
@@ -31,7 +32,10 @@ from dragoman.cli.state import State
 from dragoman.config.problems import ConfigInvalid
 from dragoman.domain.errors import DragomanError
 
-COMMANDS = (init, check, desk, up, demo, cases, robots, deliveries, trace, report, journal, version)
+COMMANDS = (
+    *(init, check, desk, mapping, up, demo),
+    *(cases, robots, deliveries, trace, report, journal, version),
+)
 
 
 def build() -> typer.Typer:

@@ -10,13 +10,11 @@ from rich.text import Text
 
 from dragoman.bootstrap import connected
 from dragoman.cli.exits import Exit
+from dragoman.cli.known import check_status, desk_named
 from dragoman.cli.state import Json, State
 from dragoman.cli.tables import console
 from dragoman.cli.trial import Step, Trial
 from dragoman.config.model import Config
-from dragoman.domain.errors import NotFound
-from dragoman.domain.mapping import FAULT, FAULT_CLEARED
-from dragoman.domain.status import Told
 from dragoman.runtime.clock import SystemClock
 
 STYLES = {"ok": "green", "missing": "yellow", "failed": "bold red"}
@@ -32,13 +30,8 @@ def try_(
     """Log in, list, read a record, map it, and show what a write would send. Writes nothing."""
     here = State.of(ctx)
     config = here.config(secrets=True)
-    if name not in config.desks:
-        known = ", ".join(config.desks) or "none"
-        raise NotFound("there is no desk of this name", value=name, mend=f"known are {known}")
-    statuses = [*Told, FAULT, FAULT_CLEARED]
-    if status and status not in statuses:
-        known = ", ".join(statuses)
-        raise NotFound("there is no such status", value=status, mend=f"known are {known}")
+    desk_named(config, name)
+    check_status(status)
     trial = asyncio.run(_tried(config, name, record, status))
     missing = [step.text for step in trial.steps if step.mark == "missing"]
     result = {

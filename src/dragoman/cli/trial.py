@@ -9,14 +9,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from dragoman.cli.telling import tellings
 from dragoman.config.model import Config, DeskTable
-from dragoman.domain.case import CaseDraft, CaseState
+from dragoman.domain.case import CaseDraft
 from dragoman.domain.errors import BadInput, DragomanError
-from dragoman.domain.fault import Fault
-from dragoman.domain.lifecycle import open_case
-from dragoman.domain.mapping import FAULT, FAULT_CLEARED
+from dragoman.domain.mapping import FAULT
 from dragoman.domain.mission import normal
-from dragoman.domain.status import Status, Told
+from dragoman.domain.status import Told
 from dragoman.domain.watermark import Watermark
 from dragoman.ports.desk import Desk, DeskRecord, DeskWrite, Rehearsal
 
@@ -135,10 +134,12 @@ class Trial:
 
     async def _writes(self, record: DeskRecord, draft: CaseDraft) -> None:
         """The mapped write of each status, and the requests of the chosen one."""
-        payloads = self._payloads(draft)
-        for told in _WANTED:
-            if told not in payloads:
-                self._note("missing", "write", f"nothing is told at {told}: add write.{told}")
+        told = tellings(self._table, self.name, draft, self.now)
+        payloads = {status: telling.payload for status, telling in told.items()}
+        for wanted in _WANTED:
+            if wanted not in payloads:
+                text = f"nothing is told at {wanted}: add write.{wanted}"
+                self._note("missing", "write", text)
         opens_faults = self.config.faults.desk == self.name
         if opens_faults and FAULT not in payloads:
             self._note("missing", "write", "robots' faults open records here: add write.fault")
@@ -168,39 +169,6 @@ class Trial:
             if show:
                 data["requests"] = list(requests)
         self._note("ok", f"write {status}", _summary(payload), **data)
-
-    def _payloads(self, draft: CaseDraft) -> dict[str, dict[str, Any]]:
-        """The filled write of each status that the mapping tells."""
-        case = open_case("dry-run-case", self.name, draft, "0" * 31 + "1", self.now)
-        case = replace(case, state=CaseState.EXECUTING, order_id="dry-run-order", attempts=1)
-        found: dict[str, dict[str, Any]] = {}
-        for told in Told:
-            status = Status(
-                told=told,
-                at=self.now,
-                case=case,
-                robot_id="robot-1",
-                order_id="dry-run-order",
-                reason="a dry run",
-                result="a dry run",
-            )
-            payload = self._table.outgoing.render(status)
-            if payload is not None:
-                found[told.value] = payload
-        fault = Fault(
-            id="dry-run-fault",
-            robot_id="robot-1",
-            key="sample-error",
-            desk=self.name,
-            level="FATAL",
-            description="a dry run",
-            raised_at=self.now,
-        )
-        for name, one in ((FAULT, fault), (FAULT_CLEARED, replace(fault, cleared_at=self.now))):
-            payload = self._table.outgoing.render_fault(one)
-            if payload is not None:
-                found[name] = payload
-        return found
 
     @property
     def _table(self) -> DeskTable:

@@ -8,6 +8,7 @@ JMESPath expressions as plain callables, so nothing here depends on how a path i
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
 from reprlib import repr as short_repr
 
 from dragoman.domain.case import Case, CaseDraft, DeskPhase
@@ -52,6 +53,27 @@ class Rule:
     required: bool | None = None
 
 
+class Why(StrEnum):
+    """What made the value of a rule."""
+
+    PATH = "path"
+    CONST = "const"
+    MAP = "map"
+    NO_KEY = "no_key"
+    """The value map has no such key: the default, or the value as it is."""
+    NOTHING = "nothing"
+    """The path gave nothing: the default, or no value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a rule reads. found: at the path, before the value map; None for nothing or null."""
+
+    found: str | None
+    value: str | None
+    why: Why
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
     """Reads a desk's record. rules: CaseDraft field → rule. fields: extra fields → rule.
@@ -92,6 +114,19 @@ class Incoming:
                 if (value := _value(f"fields.{name}", rule, raw)) is not None
             },
         )
+
+    def one(self, name: str, raw: Mapping[str, object]) -> object:
+        """One value of the draft by its name (`priority`, `fields.bay`); None if it has none.
+
+        Raises BadInput as `draft` does.
+        """
+        if name.startswith("fields."):
+            return _value(name, self.fields[name.removeprefix("fields.")], raw)
+        if name in ("opened_at", "due_by"):
+            return self._time(name, raw)
+        if name == "priority":
+            return self._priority(raw)
+        return self._phase(raw) if name == "phase" else self._text(name, raw) or None
 
     def _found(self, name: str, raw: Mapping[str, object]) -> str | None:
         rule = self.rules.get(name)
@@ -148,22 +183,32 @@ class Incoming:
             ) from None
 
 
+def looked_up(name: str, rule: Rule, raw: Mapping[str, object]) -> Seen:
+    """What a rule reads from a record, and why. name: for the error. Raises BadInput."""
+    if rule.read is None:
+        found, why = rule.const, Why.CONST
+    else:
+        found, why = _as_text(name, rule, rule.read(raw)), Why.PATH
+    if found is None:
+        return Seen(found=None, value=rule.default, why=Why.NOTHING)
+    if rule.map is None:
+        return Seen(found=found, value=found, why=why)
+    if found in rule.map:
+        return Seen(found=found, value=rule.map[found], why=Why.MAP)
+    value = found if rule.default is None else rule.default
+    return Seen(found=found, value=value, why=Why.NO_KEY)
+
+
 def _value(name: str, rule: Rule, raw: Mapping[str, object]) -> str | None:
     """The value of a rule as text, or None if it is missing and may be."""
-    found = rule.const if rule.read is None else _as_text(name, rule, rule.read(raw))
-    if found is not None and rule.map is not None:
-        found = rule.map.get(found, found if rule.default is None else None)
-    if found is not None:
-        return found
-    if rule.default is not None:
-        return rule.default
-    if rule.required or (rule.required is None and name in _REQUIRED):
+    value = looked_up(name, rule, raw).value
+    if value is None and (rule.required or (rule.required is None and name in _REQUIRED)):
         raise BadInput(
             f"the desk's record has no value at {rule.path}",
             field=name,
             mend="fill it in at the desk, or give the rule a default",
         )
-    return None
+    return value
 
 
 def _as_text(name: str, rule: Rule, found: object) -> str | None:

@@ -85,6 +85,22 @@ class Desk(Protocol):
 
 
 @runtime_checkable
+class Comparison(Protocol):
+    """What an adapter may offer beside `Desk`: what a write would change of a record.
+
+    Used by `dragoman map preview`.
+    """
+
+    def held(self, record: DeskRecord, field: str) -> str | None:
+        """What a field has, as people would write it; None if the record shows no such field."""
+        ...
+
+    def has(self, record: DeskRecord, field: str, value: str) -> bool:
+        """Whether a field has a value, by the rules that the adapter's own writes go by."""
+        ...
+
+
+@runtime_checkable
 class Rehearsal(Protocol):
     """What an adapter may offer beside `Desk`: a look at what a write would do. Writes nothing.
 

@@ -11,7 +11,7 @@ from dragoman.config.http import TokenAuth
 from dragoman.desks.jira.catalogue import Catalogue
 from dragoman.desks.jira.changes import Changes
 from dragoman.desks.jira.creation import Creation
-from dragoman.desks.jira.fields import raw_value
+from dragoman.desks.jira.fields import raw_value, same, shown
 from dragoman.desks.jira.rest import Rest
 from dragoman.desks.jira.settings import JiraSettings, OAuth2
 from dragoman.desks.jira.survey import MOST, Surveys
@@ -23,7 +23,7 @@ from dragoman.transport.http_options import client_of
 
 
 class JiraDesk:
-    """Implements `Desk`. name: of the desk in the configuration."""
+    """Implements `Desk`, `Survey` and `Comparison`. name: of the desk in the configuration."""
 
     def __init__(self, name: str, settings: JiraSettings, clock: Clock) -> None:
         self.name = name
@@ -63,6 +63,14 @@ class JiraDesk:
     def shown(self, record: DeskRecord, field: str) -> str | None:
         """See ports/survey.py."""
         return raw_value(record.raw, field)
+
+    def held(self, record: DeskRecord, field: str) -> str | None:
+        """See `Comparison`."""
+        return None if raw_value(record.raw, field) is None else shown(record.raw, field)
+
+    def has(self, record: DeskRecord, field: str, value: str) -> bool:
+        """See `Comparison`."""
+        return same(value, record.raw, field)
 
     async def close(self) -> None:
         """See the port."""

@@ -7,7 +7,7 @@ polls, `writes.py` writes, `survey.py` lists what is open, `rest.py` is the wire
 from collections.abc import Sequence
 
 from dragoman.desks.maximo.changes import Changes
-from dragoman.desks.maximo.fields import record_of
+from dragoman.desks.maximo.fields import record_of, same
 from dragoman.desks.maximo.rest import Rest
 from dragoman.desks.maximo.settings import MaximoSettings
 from dragoman.desks.maximo.survey import Surveys
@@ -18,7 +18,7 @@ from dragoman.transport.http_options import client_of
 
 
 class MaximoDesk:
-    """Implements `Desk` and `Survey`. name: of the desk in the configuration."""
+    """Implements `Desk`, `Survey` and `Comparison`. name: of the desk in the configuration."""
 
     def __init__(self, name: str, settings: MaximoSettings, clock: Clock) -> None:
         self.name = name
@@ -61,6 +61,14 @@ class MaximoDesk:
     def shown(self, record: DeskRecord, field: str) -> str | None:
         """See `Survey`."""
         return self._surveys.shown(record, field)
+
+    def held(self, record: DeskRecord, field: str) -> str | None:
+        """See `Comparison`."""
+        return self._surveys.shown(record, field)
+
+    def has(self, record: DeskRecord, field: str, value: str) -> bool:
+        """See `Comparison`."""
+        return same(value, record.raw, field)
 
     async def close(self) -> None:
         """See the port."""

@@ -27,7 +27,7 @@ class _Poller(Protocol):
 
 
 class RestDesk:
-    """Implements `Desk` and `Rehearsal`. name: of the desk in the configuration."""
+    """Implements `Desk`, `Comparison` and `Rehearsal`. name: of the desk in the configuration."""
 
     def __init__(self, name: str, settings: RestSettings, clock: Clock) -> None:
         self.name = name
@@ -54,6 +54,15 @@ class RestDesk:
     async def create(self, write: DeskWrite) -> DeskRecord:
         """See the port."""
         return await self._creates.create(write)
+
+    def held(self, record: DeskRecord, field: str) -> str | None:
+        """See `Comparison`. A list or an object with its id and name: all that it tells."""
+        found = self._fields.values(record.raw, field)
+        return None if found is None else " / ".join(found)
+
+    def has(self, record: DeskRecord, field: str, value: str) -> bool:
+        """See `Comparison`."""
+        return self._fields.same(value, record.raw, field)
 
     async def close(self) -> None:
         """See the port."""

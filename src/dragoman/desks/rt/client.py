@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dragoman.config.http import TokenAuth
 from dragoman.desks.rt.changes import Changes
 from dragoman.desks.rt.errors import Gone
-from dragoman.desks.rt.fields import value_of
+from dragoman.desks.rt.fields import same, value_of
 from dragoman.desks.rt.rest import Reading, Rest
 from dragoman.desks.rt.settings import RtSettings
 from dragoman.desks.rt.writes import Writes
@@ -21,7 +21,7 @@ from dragoman.transport.http_options import client_of
 
 
 class RtDesk:
-    """Implements `Desk` and `Survey`. name: of the desk in the configuration."""
+    """Implements `Desk`, `Survey` and `Comparison`. name: of the desk in the configuration."""
 
     def __init__(self, name: str, settings: RtSettings, clock: Clock) -> None:
         self.name = name
@@ -70,6 +70,14 @@ class RtDesk:
     def shown(self, record: DeskRecord, field: str) -> str | None:
         """See ports/survey.py."""
         return value_of(record.raw, field)
+
+    def held(self, record: DeskRecord, field: str) -> str | None:
+        """See `Comparison`."""
+        return value_of(record.raw, field)
+
+    def has(self, record: DeskRecord, field: str, value: str) -> bool:
+        """See `Comparison`."""
+        return same(value, record.raw, field)
 
     async def close(self) -> None:
         """See the port."""

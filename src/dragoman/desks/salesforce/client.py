@@ -7,7 +7,7 @@ polls, `writes.py` writes, `survey.py` lists, `rest.py` is the wire.
 from collections.abc import Sequence
 
 from dragoman.desks.salesforce.changes import Changes
-from dragoman.desks.salesforce.fields import Shape
+from dragoman.desks.salesforce.fields import Shape, same
 from dragoman.desks.salesforce.login import Session
 from dragoman.desks.salesforce.rest import Rest
 from dragoman.desks.salesforce.settings import STANDARD, OAuth2, SalesforceSettings
@@ -20,7 +20,7 @@ from dragoman.transport.http_options import client_of
 
 
 class SalesforceDesk:
-    """Implements `Desk` and `Survey`. name: of the desk in the configuration."""
+    """Implements `Desk`, `Survey` and `Comparison`. name: of the desk in the configuration."""
 
     def __init__(self, name: str, settings: SalesforceSettings, clock: Clock) -> None:
         self.name = name
@@ -63,6 +63,14 @@ class SalesforceDesk:
     def shown(self, record: DeskRecord, field: str) -> str | None:
         """See ports/survey.py."""
         return shown(record, field)
+
+    def held(self, record: DeskRecord, field: str) -> str | None:
+        """See `Comparison`."""
+        return shown(record, field)
+
+    def has(self, record: DeskRecord, field: str, value: str) -> bool:
+        """See `Comparison`."""
+        return same(value, record.raw, field)
 
     async def close(self) -> None:
         """See the port."""

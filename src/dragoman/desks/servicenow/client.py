@@ -11,7 +11,7 @@ from dragoman.desks.servicenow.fields import record_of, value_of
 from dragoman.desks.servicenow.settings import OAuth2, ServiceNowSettings
 from dragoman.desks.servicenow.survey import Surveys
 from dragoman.desks.servicenow.table import Table
-from dragoman.desks.servicenow.writes import Writes
+from dragoman.desks.servicenow.writes import Writes, held, same
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
 from dragoman.transport.http_auth import Auth, ClientCredentials, basic
@@ -19,7 +19,7 @@ from dragoman.transport.http_options import client_of
 
 
 class ServiceNowDesk:
-    """Implements `Desk` and `Survey`. name: of the desk in the configuration."""
+    """Implements `Desk`, `Survey` and `Comparison`. name: of the desk in the configuration."""
 
     def __init__(self, name: str, settings: ServiceNowSettings, clock: Clock) -> None:
         self.name = name
@@ -58,6 +58,14 @@ class ServiceNowDesk:
     def shown(self, record: DeskRecord, field: str) -> str | None:
         """See ports/survey.py. What was said isn't a value."""
         return None if field in self._said else value_of(record.raw, field)
+
+    def held(self, record: DeskRecord, field: str) -> str | None:
+        """See `Comparison`."""
+        return held(record.raw, field)
+
+    def has(self, record: DeskRecord, field: str, value: str) -> bool:
+        """See `Comparison`."""
+        return same(value, record.raw, field)
 
     async def close(self) -> None:
         """See the port."""

@@ -106,12 +106,12 @@ class Writes:
         if said:
             mark = self._mark(write.key)
             return any(mark in (display_of(before, field) or "") for field in said)
-        return all(_same(value, before, field) for field, value in write.fields.items())
+        return all(same(value, before, field) for field, value in write.fields.items())
 
     def _meets(self, before: Raw, write: DeskWrite) -> None:
         """Raises Conflict unless the record is as the write expects it."""
         for field, allowed in write.expect.items():
-            if not any(_same(value, before, field) for value in allowed):
+            if not any(same(value, before, field) for value in allowed):
                 raise Conflict(
                     f"the record changed at the desk: {field} is {_shown(before, field)!r}",
                     field=field,
@@ -123,7 +123,7 @@ class Writes:
         """Raises Permanent for the first field that the desk ignored or altered."""
         journals = (self._settings.comment_field, self._settings.note_field)
         for field, value in fields.items():
-            if field in journals or _same(value, after, field):
+            if field in journals or same(value, after, field):
                 continue
             if field not in after:
                 raise Permanent(
@@ -155,12 +155,20 @@ class Writes:
         return "allowed are " + ", ".join(f"{value} ({label})" for value, label in pairs[:20])
 
 
+def held(raw: Raw, field: str) -> str | None:
+    """A field with its label, `2 (In Progress)`; None if the record shows no such field."""
+    if field not in raw:
+        return None
+    value, display = value_of(raw, field), display_of(raw, field)
+    return f"{value} ({display})" if value and display and value != display else display or value
+
+
 def _shown(raw: Raw, field: str) -> str:
     value, display = value_of(raw, field), display_of(raw, field)
     return (display if value is None else value) or ""
 
 
-def _same(wanted: str, raw: Raw, field: str) -> bool:
+def same(wanted: str, raw: Raw, field: str) -> bool:
     """Whether a field has a value, given raw or as people see it."""
     held = {text for text in (value_of(raw, field), display_of(raw, field)) if text is not None}
     return any(_equal(wanted, text) for text in held)

@@ -1,0 +1,27 @@
+"""Names that a command line gives, looked up, or refused with those that are known.
+
+Used by the commands that try a desk: desk.py and mapping.py.
+"""
+
+from dragoman.config.model import Config, DeskTable
+from dragoman.domain.errors import NotFound
+from dragoman.domain.mapping import FAULT, FAULT_CLEARED
+from dragoman.domain.status import Told
+
+STATUSES = (*(told.value for told in Told), FAULT, FAULT_CLEARED)
+"""All that a mapping can tell a desk at."""
+
+
+def desk_named(config: Config, name: str) -> DeskTable:
+    """The table of a desk. Raises NotFound."""
+    if name not in config.desks:
+        known = ", ".join(config.desks) or "none"
+        raise NotFound("there is no desk of this name", value=name, mend=f"known are {known}")
+    return config.desks[name]
+
+
+def check_status(status: str) -> None:
+    """Raises NotFound for one that isn't; "" stands for all."""
+    if status and status not in STATUSES:
+        known = ", ".join(STATUSES)
+        raise NotFound("there is no such status", value=status, mend=f"known are {known}")

@@ -1,0 +1,75 @@
+"""What a JMESPath reads: the keys that it goes by, from the record on.
+
+Used by `dragoman map preview` to say why a path gives nothing, and by drift.py to find keys that a
+desk doesn't have. Only what is certain is told: keys behind a pipe are left out.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jmespath
+
+Chain = tuple[str, ...]
+"""Keys one below the other: `fields.status.name` is ("fields", "status", "name")."""
+
+_OF_FIRST = frozenset(
+    {"pipe", "index_expression", "flatten", "projection", "value_projection", "slice"}
+)
+_RELATIVE = frozenset({"expref", "literal"})
+
+
+def chains(path: str) -> frozenset[Chain]:
+    """The chains of a valid path. `CustomFields[?name=='Bay']` is ("CustomFields", "Bay")."""
+    compiled: Any = jmespath.compile(path)
+    return frozenset(chain for chain in _chains(compiled.parsed) if chain)
+
+
+def absent(path: str, raw: Mapping[str, object]) -> str:
+    """Which keys of a path a record doesn't have, or has as null; "" if that can't be told."""
+    told = (_absent(chain, raw) for chain in sorted(chains(path)))
+    return ", ".join(dict.fromkeys(one for one in told if one))
+
+
+def _absent(chain: Chain, raw: object) -> str:
+    for depth, key in enumerate(chain, 1):
+        if not isinstance(raw, Mapping):
+            return ""
+        name = ".".join(chain[:depth])
+        if key not in raw:
+            return f"no key {name}"
+        raw = raw[key]
+        if raw is None or raw in ("", [], {}):
+            return f"{name} is {'null' if raw is None else 'empty'}"
+    return ""
+
+
+def _chains(node: Mapping[str, Any]) -> Iterator[Chain]:
+    kind, children = node["type"], node["children"]
+    if kind == "field":
+        yield (node["value"],)
+    elif kind in ("identity", "current"):
+        yield ()
+    elif kind in ("subexpression", "filter_projection"):
+        more = _key(children[1]) if kind == "subexpression" else _named(children[2])
+        for chain in _chains(children[0]):
+            yield (*chain, *more)
+    elif kind in _OF_FIRST:
+        yield from _chains(children[0])
+    elif kind not in _RELATIVE:
+        for child in children:
+            if isinstance(child, Mapping):
+                yield from _chains(child)
+
+
+def _key(node: Mapping[str, Any]) -> Chain:
+    return (node["value"],) if node["type"] == "field" else ()
+
+
+def _named(condition: Mapping[str, Any]) -> Chain:
+    """The name that a filter like `[?name=='Bay']` picks."""
+    if condition["type"] != "comparator" or condition["value"] != "eq":
+        return ()
+    field, literal = condition["children"]
+    if field["type"] != "field" or field["value"] != "name" or literal["type"] != "literal":
+        return ()
+    return (str(literal["value"]),)

@@ -1,0 +1,40 @@
+"""What can be told of a JMESPath without a desk: the keys it goes by, and which of them lack."""
+
+import pytest
+
+from dragoman.config.paths import absent, chains
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("number.value", {("number", "value")}),
+        ("location.name || cmdb_ci.name", {("location", "name"), ("cmdb_ci", "name")}),
+        ("CustomFields[?name=='Bay'].values[] | [0]", {("CustomFields", "Bay")}),
+        ("CustomFields[?id=='3'].values", {("CustomFields",)}),
+        ("tags[0].name", {("tags", "name")}),
+        ("parts[*].{a: b}", {("parts",)}),
+        ("(a || b).c", {("a", "c"), ("b", "c")}),
+        ("to_number(Priority) >= `80` && '1' || '2'", {("Priority",)}),
+        ("sort_by(items, &at) | [0].id", {("items",)}),
+        ('"caller_id.email".value', {("caller_id.email", "value")}),
+        ("@", set()),
+    ],
+)
+def test_the_keys_of_a_path(path: str, found: set[tuple[str, ...]]) -> None:
+    assert chains(path) == found
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("a.b", ""),
+        ("a.x", "no key a.x"),
+        ("a.n.m", "a.n is null"),
+        ("a.e", "a.e is empty"),
+        ("x.y || a.n", "a.n is null, no key x"),
+        ("a.l[0].z", ""),
+    ],
+)
+def test_what_a_record_lacks(path: str, told: str) -> None:
+    assert absent(path, {"a": {"b": "1", "n": None, "e": "", "l": [{}]}}) == told
