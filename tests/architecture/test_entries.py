@@ -20,7 +20,7 @@ LOGGED_ONLY = {
     "journal.lost",
     "journal.back",
     "desk.defect",
-    "reconcile.failed",
+    "delivery.unwritable",
     "journal.commit_failed",
 }
 """Names of log lines, which have the same form and are no entries."""

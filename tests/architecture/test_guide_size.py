@@ -4,7 +4,6 @@ There is no list of exceptions, and none is to be added: what grows past a limit
 Only files that a generator wrote are left out.
 """
 
-import ast
 from collections.abc import Iterator
 
 import pytest
@@ -15,8 +14,6 @@ FILE_LINES = 400
 CLASS_METHODS = 15
 FUNCTION_LINES = 60
 
-FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
-
 
 def too_long_file(source: Source) -> Iterator[str]:
     """Yield a finding if the file has 400 lines or more."""
@@ -26,35 +23,19 @@ def too_long_file(source: Source) -> Iterator[str]:
 
 
 def too_large_classes(source: Source) -> Iterator[str]:
-    """Yield a finding for each class with 15 methods or more.
-
-    A name counts once, so that overloads and a property with its setter are one method.
-    Dunder methods are the protocol of Python and don't count.
-    """
-    for node in ast.walk(source.tree()):
-        if isinstance(node, ast.ClassDef):
-            names = {item.name for item in node.body if isinstance(item, FUNCTION)}
-            count = sum(not (name.startswith("__") and name.endswith("__")) for name in names)
-            if count >= CLASS_METHODS:
-                where = f"{source.path}:{node.lineno} class {node.name}"
-                yield f"{where} has {count} methods; under {CLASS_METHODS} are allowed"
+    """Yield a finding for each class with 15 methods or more (see `tree.Outline`)."""
+    for line, name, count in source.outline().classes:
+        if count >= CLASS_METHODS:
+            where = f"{source.path}:{line} class {name}"
+            yield f"{where} has {count} methods; under {CLASS_METHODS} are allowed"
 
 
 def too_long_functions(source: Source) -> Iterator[str]:
     """Yield a finding for each function of 60 lines or more, its docstring not counted."""
-    for node in ast.walk(source.tree()):
-        if isinstance(node, FUNCTION):
-            lines = (node.end_lineno or node.lineno) - node.lineno + 1 - _docstring_lines(node)
-            if lines >= FUNCTION_LINES:
-                where = f"{source.path}:{node.lineno} {node.name}"
-                yield f"{where} has {lines} lines; under {FUNCTION_LINES} are allowed"
-
-
-def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    first = node.body[0]
-    if ast.get_docstring(node) is None:
-        return 0
-    return (first.end_lineno or first.lineno) - first.lineno + 1
+    for line, name, lines in source.outline().functions:
+        if lines >= FUNCTION_LINES:
+            where = f"{source.path}:{line} {name}"
+            yield f"{where} has {lines} lines; under {FUNCTION_LINES} are allowed"
 
 
 def test_every_file_is_under_the_limit() -> None:

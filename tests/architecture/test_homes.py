@@ -13,10 +13,8 @@ HOMES: dict[str, set[str]] = {
     "aiohttp": {"transport", "testing"},
     "apsw": {"testing"},
     "atlassian": set(),  # a client of Jira, a witness in tests
-    "atlassian": set(),  # a client of Jira, a witness in tests
     "fastapi": {"web"},
     "gmqtt": {"transport"},
-    "jira": set(),  # another
     "jira": set(),  # another
     "numpy": {"solver"},
     "pysnc": set(),  # the official ServiceNow client, a witness in tests
@@ -34,7 +32,7 @@ HOMES: dict[str, set[str]] = {
 def strangers(source: Source) -> Iterator[str]:
     """Yield a finding for each import of a library outside its home."""
     home = source.path.removeprefix("src/dragoman/").partition("/")[0].removesuffix(".py")
-    for line, name in source.imports():
+    for line, name in source.outline().imports:
         library = name.partition(".")[0]
         if home not in HOMES.get(library, {home}):
             allowed = ", ".join(sorted(HOMES[library])) or "tests"

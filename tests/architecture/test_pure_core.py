@@ -36,7 +36,7 @@ def import_with_blocks(source_folder: Path, own: str, *packages: str) -> tuple[i
 
 def restless_imports(source: Source) -> Iterator[str]:
     """Yield a finding for each import that is neither ours nor calm."""
-    for line, name in source.imports():
+    for line, name in source.outline().imports:
         if not {name, name.partition(".")[0]} & (CALM | {"dragoman"}):
             yield f"{source.path}:{line} imports {name}"
 

@@ -4,7 +4,6 @@ No address of a package registry and no path of anyone's machine; every pinned p
 hash; a docstring in every module; a reason beside every check that is switched off.
 """
 
-import ast
 import io
 import re
 import tokenize
@@ -49,12 +48,14 @@ def unhashed_requirements(source: Source) -> Iterator[str]:
 
 def silent_module(source: Source) -> Iterator[str]:
     """Yield a finding if the module has no docstring."""
-    if not (ast.get_docstring(source.tree()) or "").strip():
+    if not source.outline().docstring:
         yield f"{source.path} has no module docstring"
 
 
 def unreasoned_switches(source: Source) -> Iterator[str]:
     """Yield a finding for each noqa or type: ignore that names no code or gives no reason."""
+    if not SWITCHED_OFF.search(source.text):  # most files: they need not be read token by token
+        return
     for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
         if token.type != tokenize.COMMENT:
             continue

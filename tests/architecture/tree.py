@@ -4,6 +4,7 @@ import ast
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,13 +23,65 @@ class Source:
         """Parse the file as Python."""
         return ast.parse(self.text, self.path)
 
-    def imports(self) -> Iterator[tuple[int, str]]:
-        """Yield the line and the full module name of each absolute import, nested ones too."""
-        for node in ast.walk(self.tree()):
-            if isinstance(node, ast.Import):
-                yield from ((node.lineno, alias.name) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                yield node.lineno, node.module or ""
+    def outline(self) -> "Outline":
+        """What the checks look at, read once for all of them."""
+        return _outline(self.path, self.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """docstring: of the module. imports: (line, full module name), nested ones too. classes:
+    (line, name, how many methods). functions: (line, name, lines without the docstring).
+    """
+
+    docstring: str
+    imports: tuple[tuple[int, str], ...]
+    classes: tuple[tuple[int, str, int], ...]
+    functions: tuple[tuple[int, str, int], ...]
+
+
+FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@cache
+def _outline(path: str, text: str) -> Outline:
+    """Trees are large, so what is asked of them is kept and they are not."""
+    tree = ast.parse(text, path)
+    imports: list[tuple[int, str]] = []
+    classes: list[tuple[int, str, int]] = []
+    functions: list[tuple[int, str, int]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            imports.append((node.lineno, node.module or ""))
+        elif isinstance(node, ast.ClassDef):
+            classes.append((node.lineno, node.name, _methods(node)))
+        elif isinstance(node, FUNCTION):
+            functions.append((node.lineno, node.name, _length(node)))
+    return Outline(
+        docstring=(ast.get_docstring(tree) or "").strip(),
+        imports=tuple(imports),
+        classes=tuple(classes),
+        functions=tuple(functions),
+    )
+
+
+def _methods(node: ast.ClassDef) -> int:
+    """A name counts once, so that overloads and a property with its setter are one method.
+
+    Dunder methods are the protocol of Python and don't count.
+    """
+    names = {item.name for item in node.body if isinstance(item, FUNCTION)}
+    return sum(not (name.startswith("__") and name.endswith("__")) for name in names)
+
+
+def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    lines = (node.end_lineno or node.lineno) - node.lineno + 1
+    if ast.get_docstring(node) is None:
+        return lines
+    first = node.body[0]
+    return lines - ((first.end_lineno or first.lineno) - first.lineno + 1)
 
 
 def repository_files() -> Iterator[Path]:
@@ -53,8 +106,9 @@ def is_generated(path: str) -> bool:
     return "generated" in parts[:-1] or Path(path).stem.endswith("_generated")
 
 
-def text_files() -> list[Source]:
-    """Read every text file of the repository; skip what isn't UTF-8 (images, archives)."""
+@cache
+def text_files() -> tuple[Source, ...]:
+    """Read every text file of the repository, once; skip what isn't UTF-8 (images, archives)."""
     sources = []
     for path in repository_files():
         try:
@@ -62,7 +116,7 @@ def text_files() -> list[Source]:
         except UnicodeDecodeError:
             continue
         sources.append(Source(path=path.relative_to(ROOT).as_posix(), text=text))
-    return sources
+    return tuple(sources)
 
 
 def written_sources(*suffixes: str) -> list[Source]:
