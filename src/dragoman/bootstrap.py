@@ -269,10 +269,10 @@ def _faults(config: Config, kit: Kit) -> Faults | None:
         outgoing=config.desks[table.desk].outgoing,
         levels=frozenset(table.levels),
         ignore=frozenset(table.ignore),
-    )
-
         open_after=table.open_after,
         settle_after=table.settle_after,
+    )
+
 
 def _plugin(kind: type[AnyPlugin], group: plugins.Group, name: str) -> AnyPlugin:
     found = plugins.find(group, name)

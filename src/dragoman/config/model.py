@@ -295,9 +295,9 @@ class FaultsTable(Table):
     desk: Name | None = None
     levels: tuple[Literal["WARNING", "FATAL"], ...] = ("FATAL",)
     ignore: tuple[Text, ...] = ()
-
     open_after: Annotated[float, Field(ge=0)] = 10.0
     settle_after: Annotated[float, Field(ge=0)] = 60.0
+
 
 class RetentionTable(Table):
     """`[retention]`: when closed cases move from the journal to archive files."""
