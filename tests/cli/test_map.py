@@ -130,16 +130,47 @@ def test_what_is_not_there_ends_with_its_own_code(
     assert code == result["exit"] == Exit.NOT_FOUND
 
 
-def test_a_desk_by_configuration_alone(serve: Serve, tmp_path: Path, capsys: Capture) -> None:
+@pytest.fixture
+def redmine(serve: Serve, tmp_path: Path) -> EmulatedRedmine:
     desk: EmulatedRedmine = serve(EmulatedRedmine())
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "redmine-key").write_text(desk.api_key)
     text = samples()["redmine"].replace("https://redmine.example.com", desk.url)
     site = CONFIG.partition("[fleets.hall]")[2].replace("{{", "{").replace("}}", "}")
     (tmp_path / "dragoman.toml").write_text(f"{text}\n[fleets.hall]{site}")
-    number = desk.open("Look at hall 1")
+    return desk
+
+
+def test_a_desk_by_configuration_alone(
+    redmine: EmulatedRedmine, tmp_path: Path, capsys: Capture
+) -> None:
+    number = redmine.open("Look at hall 1")
     code, result = told(tmp_path, capsys, "preview", "redmine", str(number))
     assert code == Exit.OK
     done = by("field", by("status", result["write"])["done"]["fields"])
     assert done["status_id"] | {"value": "3", "changes": True} == done["status_id"]
     assert "1" in done["status_id"]["now"]
+
+
+def test_fields_are_listed_with_their_choices(
+    snow: ServiceNowDesk, tmp_path: Path, capsys: Capture
+) -> None:
+    code, result = told(tmp_path, capsys, "import", "snow", "--writable")
+    assert code == Exit.OK
+    fields = by("name", result["items"])
+    assert fields["state"]["choices"]["2"] == "In Progress"
+    assert fields["state"] | {"path": "state.value", "type": "integer"} == fields["state"]
+    assert "sys_id" not in fields
+    file = str(tmp_path / "dragoman.toml")
+    assert run(["--config", file, "map", "import", "snow"]) == Exit.OK
+    out = capsys.readouterr().out
+    assert "2 = In Progress" in out
+    assert "read only" in out
+
+
+def test_a_desk_by_configuration_alone_says_where_to_look(
+    redmine: EmulatedRedmine, tmp_path: Path, capsys: Capture
+) -> None:
+    code, result = told(tmp_path, capsys, "import", "redmine")
+    assert code == Exit.FAILED
+    assert "dragoman desk try redmine --json" in result["mend"]

@@ -19,6 +19,7 @@ from dragoman.config.paths import absent, chains
         ("sort_by(items, &at) | [0].id", {("items",)}),
         ('"caller_id.email".value', {("caller_id.email", "value")}),
         ("@", set()),
+        ("a || null", {("a",)}),
     ],
 )
 def test_the_keys_of_a_path(path: str, found: set[tuple[str, ...]]) -> None:

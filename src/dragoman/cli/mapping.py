@@ -13,10 +13,20 @@ from dragoman.cli.exits import Exit
 from dragoman.cli.known import check_status, desk_named
 from dragoman.cli.preview import preview
 from dragoman.cli.state import Json, State
-from dragoman.cli.tables import cell, console
+from dragoman.cli.tables import cell, console, show_table
 from dragoman.config.model import Config
+from dragoman.domain.errors import Permanent
+from dragoman.ports.schema import DeskField, Schema
 from dragoman.runtime.clock import SystemClock
 
+FIELDS = {
+    "field": "name",
+    "label": "label",
+    "type": "type",
+    "": "marks",
+    "read as": "path",
+    "choices": "choices",
+}
 Name = Annotated[str, typer.Argument(metavar="DESK", help="Of [desks.DESK].")]
 
 
@@ -48,6 +58,56 @@ async def _previewed(config: Config, name: str, case_id: str) -> dict[str, Any]:
         return preview(config.desks[name], name, desk, record, clock.now())
     finally:
         await desk.close()
+
+
+def import_(
+    ctx: typer.Context,
+    name: Name,
+    writable: Annotated[
+        bool, typer.Option("--writable", help="Only fields that the account may write.")
+    ] = False,
+    _json: Json = False,
+) -> None:
+    """List the desk's fields: type, mandatory or not, choices, and the path to read each by."""
+    here = State.of(ctx)
+    config = here.config(secrets=True)
+    desk_named(config, name)
+    fields = [one for one in asyncio.run(_fields(config, name)) if one.writable or not writable]
+    result = {"desk": name, "items": [_field(one) for one in fields]}
+    here.present(result, lambda: show_table(FIELDS, [_row(one) for one in fields], "no fields"))
+
+
+async def _fields(config: Config, name: str) -> Sequence[DeskField]:
+    desk = connected(config, name, SystemClock())
+    try:
+        if not isinstance(desk, Schema):
+            kind = config.desks[name].type
+            raise Permanent(
+                f"a desk of type {kind} can't list its fields",
+                mend=f"`dragoman desk try {name} --json` shows a whole record; which fields can be "
+                f"written stands in the API manual of the desk, and what isn't read at the path "
+                f"of its own name goes into [desks.{name}.fields.NAME]",
+            )
+        return await desk.fields()
+    finally:
+        await desk.close()
+
+
+def _field(one: DeskField) -> dict[str, Any]:
+    told = {"name": one.name, "label": one.label, "type": one.type, "path": one.path}
+    flags = {"mandatory": one.mandatory, "writable": one.writable}
+    return {**told, **flags, "choices": dict(one.choices)}
+
+
+def _row(one: DeskField) -> dict[str, Any]:
+    marks = [] if one.writable else ["read only"]
+    marks += ["mandatory"] if one.mandatory else []
+    choices = [
+        value if label in ("", value) else f"{value} = {label}"
+        for value, label in one.choices.items()
+    ]
+    shown = {"name": one.name, "label": one.label, "type": one.type, "path": one.path}
+    return {**shown, "marks": ", ".join(marks), "choices": ", ".join(choices)}
 
 
 def _show_preview(result: dict[str, Any]) -> None:
@@ -126,4 +186,5 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(no_args_is_help=True, help="See what a desk's field mapping does.")
     group.command("preview")(preview_)
+    group.command("import")(import_)
     app.add_typer(group, name="map")

@@ -21,7 +21,8 @@ _RELATIVE = frozenset({"expref", "literal"})
 def chains(path: str) -> frozenset[Chain]:
     """The chains of a valid path. `CustomFields[?name=='Bay']` is ("CustomFields", "Bay")."""
     compiled: Any = jmespath.compile(path)
-    return frozenset(chain for chain in _chains(compiled.parsed) if chain)
+    # `null` is a key to JMESPath, and written for nothing
+    return frozenset(one for one in _chains(compiled.parsed) if one and one != ("null",))
 
 
 def absent(path: str, raw: Mapping[str, object]) -> str:

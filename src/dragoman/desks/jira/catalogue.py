@@ -49,7 +49,7 @@ class Catalogue:
         """The `fields` object that writes these. Raises Permanent for an unknown field."""
         if set(values) - set(self._fields):
             self._fields = {
-                one.id: one for one in map(_type_of, await self._rest.fields()) if one.id
+                one.id: one for one in map(type_of, await self._rest.fields()) if one.id
             }
         for name in values:
             if name not in self._fields:
@@ -76,7 +76,8 @@ class Catalogue:
         return self._fields[field].name if field in self._fields else field
 
 
-def _type_of(raw: object) -> FieldType:
+def type_of(raw: object) -> FieldType:
+    """A row of the site's list of fields."""
     told: Mapping[str, object] = raw if isinstance(raw, Mapping) else {}
     schema = told.get("schema")
     return FieldType(

@@ -13,20 +13,23 @@ from dragoman.desks.jira.changes import Changes
 from dragoman.desks.jira.creation import Creation
 from dragoman.desks.jira.fields import raw_value, same, shown
 from dragoman.desks.jira.rest import Rest
+from dragoman.desks.jira.schema import fields
 from dragoman.desks.jira.settings import JiraSettings, OAuth2
 from dragoman.desks.jira.survey import MOST, Surveys
 from dragoman.desks.jira.writes import Writes
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
+from dragoman.ports.schema import DeskField
 from dragoman.transport.http_auth import Auth, ClientCredentials, basic, token
 from dragoman.transport.http_options import client_of
 
 
 class JiraDesk:
-    """Implements `Desk`, `Survey` and `Comparison`. name: of the desk in the configuration."""
+    """Implements `Desk`, `Survey`, `Comparison` and `Schema`. name: the desk's in the file."""
 
     def __init__(self, name: str, settings: JiraSettings, clock: Clock) -> None:
         self.name = name
+        self._settings = settings
         self.http = client_of(settings, clock, _auth(settings, clock))
         self._rest = Rest(self.http, settings.project, settings.fields)
         self._changes = Changes(self._rest, settings)
@@ -71,6 +74,10 @@ class JiraDesk:
     def has(self, record: DeskRecord, field: str, value: str) -> bool:
         """See `Comparison`."""
         return same(value, record.raw, field)
+
+    async def fields(self) -> Sequence[DeskField]:
+        """See ports/schema.py."""
+        return await fields(self._rest, self._settings)
 
     async def close(self) -> None:
         """See the port."""

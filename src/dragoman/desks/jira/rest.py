@@ -70,7 +70,7 @@ class Rest:
         if fresh:
             body["reconcileIssues"] = [int(one) for one in fresh]
         try:
-            told = await self._json("POST", "/search/jql", "a search", json=body)
+            told = await self.json("POST", "/search/jql", "a search", json=body)
         except BodyTooLarge:
             raise
         except Permanent as error:
@@ -84,7 +84,7 @@ class Rest:
 
     async def whole(self, ids: Sequence[str], fields: Sequence[str] = ()) -> Sequence[object]:
         """Issues by id or key, as they are now; those that aren't there are left out."""
-        told = await self._json(
+        told = await self.json(
             "POST",
             "/issue/bulkfetch",
             "a read of several issues",
@@ -116,7 +116,7 @@ class Rest:
 
     async def create(self, fields: Mapping[str, object]) -> str:
         """Open an issue; returns its id."""
-        told = await self._json("POST", "/issue", "a new issue", json={"fields": dict(fields)})
+        told = await self.json("POST", "/issue", "a new issue", json={"fields": dict(fields)})
         found = told.get("id") if isinstance(told, Mapping) else None
         if not isinstance(found, str) or not found:
             raise NotJson("the answer doesn't tell the id of the new issue")
@@ -162,7 +162,7 @@ class Rest:
 
     async def fields(self) -> Sequence[object]:
         """All fields of the site with their schemas."""
-        told = await self._json("GET", "/field", "the list of fields")
+        told = await self.json("GET", "/field", "the list of fields")
         if not isinstance(told, list):
             raise NotJson("the list of fields isn't a list")
         return told
@@ -173,7 +173,8 @@ class Rest:
         found = told.get("fields") if isinstance(told, Mapping) else None
         return found if isinstance(found, Mapping) else {}
 
-    async def _json(self, method: str, path: str, doing: str, **more: Any) -> Any:
+    async def json(self, method: str, path: str, doing: str, **more: Any) -> Any:
+        """A call on none in particular; path: below the API's version."""
         answer: HttpAnswer = await self.http.request(method, f"{_API}{path}", **more)
         return json_of(answer, self.http, doing, one_issue=False)
 

@@ -9,21 +9,24 @@ from collections.abc import Sequence
 from dragoman.desks.maximo.changes import Changes
 from dragoman.desks.maximo.fields import record_of, same
 from dragoman.desks.maximo.rest import Rest
+from dragoman.desks.maximo.schema import fields
 from dragoman.desks.maximo.settings import MaximoSettings
 from dragoman.desks.maximo.survey import Surveys
 from dragoman.desks.maximo.writes import Writes
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
+from dragoman.ports.schema import DeskField
 from dragoman.transport.http_options import client_of
 
 
 class MaximoDesk:
-    """Implements `Desk`, `Survey` and `Comparison`. name: of the desk in the configuration."""
+    """Implements `Desk`, `Survey`, `Comparison` and `Schema`. name: the desk's in the file."""
 
     def __init__(self, name: str, settings: MaximoSettings, clock: Clock) -> None:
         self.name = name
         self.http = client_of(settings, clock)
         self._uid = settings.uid
+        self._settings = settings
         self._rest = Rest(self.http, settings)
         self._changes = Changes(self._rest, settings)
         self._writes = Writes(self._rest, settings)
@@ -69,6 +72,10 @@ class MaximoDesk:
     def has(self, record: DeskRecord, field: str, value: str) -> bool:
         """See `Comparison`."""
         return same(value, record.raw, field)
+
+    async def fields(self) -> Sequence[DeskField]:
+        """See ports/schema.py."""
+        return await fields(self._rest, self._settings)
 
     async def close(self) -> None:
         """See the port."""

@@ -182,15 +182,30 @@ class Rest:
             if isinstance(row, Mapping)
         ]
 
-    async def attributes(self) -> Mapping[str, Raw]:
-        """What the object structure's schema says of each attribute: type, maxLength …"""
+    async def synonyms(self, domain: str) -> Mapping[str, str]:
+        """External value → description of a synonym domain, by the structure MXAPISYNONYMDOMAIN."""
+        query = {
+            "oslc.select": "value,description",
+            "oslc.where": f'domainid="{domain}"',
+            "oslc.pageSize": "1000",
+        }
+        answer = await self._wire.get("/os/mxapisynonymdomain", query)
+        rows = self._rows(answer, f"the values of {domain}", 1000).rows
+        return {
+            str(row.get("value")): str(row.get("description", ""))
+            for row in rows
+            if isinstance(row, Mapping)
+        }
+
+    async def schema(self) -> Raw:
+        """The object structure's JSON schema: `properties` by attribute, `required` …"""
         doing = f"the schema of {self.structure}"
         answer = await self._wire.get(f"/jsonschemas/{self.structure}", {})
         told = json_of(answer, self.http, doing)
         properties = told.get("properties") if isinstance(told, Mapping) else None
         if not isinstance(properties, Mapping):
             raise NotJson(f"{answer.where} answered {doing} with something that isn't one")
-        return {name.lower(): one for name, one in properties.items() if isinstance(one, Mapping)}
+        return dict(told)
 
     def _place(self, raw: Raw) -> str:
         """The path of a record, by the last part of its address."""

@@ -1,15 +1,22 @@
 """What an object structure's schema says: which attributes it has, their types and lengths.
 
 Used by `writes.py`: values go out as JSON numbers and booleans where Maximo has such, and a record
-is only created where our key has its place. Source: IBM Maximo REST API Guide, "JSON Schema".
+is only created where our key has its place. `fields` implements ports/schema.py for `client.py`.
+Source: IBM Maximo REST API Guide, "JSON Schema"; statuses by the object structure
+MXAPISYNONYMDOMAIN, since the schema names no domains.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from dragoman.desks.maximo.fields import Raw
 from dragoman.desks.maximo.rest import Rest
+from dragoman.desks.maximo.settings import MaximoSettings
 from dragoman.domain.errors import NeedsHuman, Permanent
+from dragoman.ports.schema import DeskField
+
+STATUS_DOMAINS = {"WORKORDER": "WOSTATUS", "SR": "SRSTATUS", "INCIDENT": "INCIDENTSTATUS"}
+"""The domain of the status, by the main object of a structure."""
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -24,7 +31,7 @@ class Schema:
     async def attributes(self) -> Mapping[str, Raw]:
         """Attribute → its part of the schema. Raises as a call does."""
         if self._known is None:
-            self._known = await self._rest.attributes()
+            self._known = _properties(await self._rest.schema())
         return self._known
 
     async def typed(self, fields: Mapping[str, str]) -> Mapping[str, object]:
@@ -57,6 +64,43 @@ class Schema:
             mend="name a text attribute (ALN) of 40 characters, or add one in the application "
             "Database Configuration; it has to be part of the object structure",
         )
+
+
+async def fields(rest: Rest, settings: MaximoSettings) -> Sequence[DeskField]:
+    """See `Schema` in ports/schema.py. Statuses are left out where we may not see their domain."""
+    told = await rest.schema()
+    listed = told.get("required")
+    needed = {str(name).lower() for name in listed} if isinstance(listed, list) else set()
+    needed -= {*settings.fixed, settings.correlation_field, "status"}
+    statuses: Mapping[str, str] = {}
+    domain = STATUS_DOMAINS.get(str(told.get("title", "")).upper())
+    if domain is not None:
+        with suppress(Permanent, NeedsHuman):  # MXAPISYNONYMDOMAIN isn't ours to see
+            statuses = await rest.synonyms(domain)
+    related = [
+        DeskField(name=name, type="of a related object", path=name, writable=False)
+        for name in settings.fields
+        if "." in name
+    ]
+    own = [
+        DeskField(
+            name=name,
+            label=str(about.get("title") or ""),
+            type=str(about.get("subType") or about.get("type") or ""),
+            path=name,
+            mandatory=name in needed and "default" not in about,
+            writable="subType" in about,  # what Maximo adds to a record has none
+            choices=statuses if name == "status" else {},
+        )
+        for name, about in _properties(told).items()
+    ]
+    return [*own, *related]
+
+
+def _properties(told: Raw) -> Mapping[str, Raw]:
+    found = told.get("properties")
+    items = found.items() if isinstance(found, Mapping) else ()
+    return {name.lower(): one for name, one in items if isinstance(one, Mapping)}
 
 
 def _json(text: str, kind: object) -> object:

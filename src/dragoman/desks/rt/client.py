@@ -12,19 +12,22 @@ from dragoman.desks.rt.changes import Changes
 from dragoman.desks.rt.errors import Gone
 from dragoman.desks.rt.fields import same, value_of
 from dragoman.desks.rt.rest import Reading, Rest
+from dragoman.desks.rt.schema import fields
 from dragoman.desks.rt.settings import RtSettings
 from dragoman.desks.rt.writes import Writes
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
+from dragoman.ports.schema import DeskField
 from dragoman.transport.http_auth import Auth, basic, token
 from dragoman.transport.http_options import client_of
 
 
 class RtDesk:
-    """Implements `Desk`, `Survey` and `Comparison`. name: of the desk in the configuration."""
+    """Implements `Desk`, `Survey`, `Comparison` and `Schema`. name: the desk's in the file."""
 
     def __init__(self, name: str, settings: RtSettings, clock: Clock) -> None:
         self.name = name
+        self._settings = settings
         self.http = client_of(settings, clock, _auth(settings))
         self._rest = Rest(self.http, settings.queue)
         self._changes = Changes(self._rest, settings)
@@ -78,6 +81,10 @@ class RtDesk:
     def has(self, record: DeskRecord, field: str, value: str) -> bool:
         """See `Comparison`."""
         return same(value, record.raw, field)
+
+    async def fields(self) -> Sequence[DeskField]:
+        """See ports/schema.py."""
+        return await fields(self._rest, self._settings)
 
     async def close(self) -> None:
         """See the port."""

@@ -164,11 +164,21 @@ class Rest:
 
     async def custom_fields_of_queue(self) -> Sequence[str]:
         """Names of the custom fields that the queue's tickets have, as far as we see them."""
+        return [str(item.get("name", "")) for item in await self.custom_field_links()]
+
+    async def custom_field_links(self) -> Sequence[Mapping[str, object]]:
+        """The same as links, with `id` and `name`."""
         answer = await self.http.request("GET", f"/queue/{quote(self.queue, safe='')}")
         raw = json_of(answer, self.http, f"a read of queue {self.queue}", one_ticket=False)
         listed = raw.get("TicketCustomFields") if isinstance(raw, Mapping) else None
         items = listed if isinstance(listed, list) else []
-        return [str(item.get("name", "")) for item in items if isinstance(item, Mapping)]
+        return [item for item in items if isinstance(item, Mapping)]
+
+    async def custom_field(self, number: str) -> Mapping[str, object]:
+        """One custom field: Name, Type, Pattern, Values … Raises Gone if we may not see it."""
+        answer = await self.http.request("GET", f"/customfield/{quote(number, safe='')}")
+        raw = json_of(answer, self.http, f"a read of custom field {number}", one_ticket=True)
+        return raw if isinstance(raw, Mapping) else {}
 
     async def creator_of(self, path: str) -> str:
         """Who made a transaction, by the path that `say` returned; "" if we may not see it."""

@@ -10,22 +10,24 @@ from dragoman.desks.salesforce.changes import Changes
 from dragoman.desks.salesforce.fields import Shape, same
 from dragoman.desks.salesforce.login import Session
 from dragoman.desks.salesforce.rest import Rest
+from dragoman.desks.salesforce.schema import fields
 from dragoman.desks.salesforce.settings import STANDARD, OAuth2, SalesforceSettings
 from dragoman.desks.salesforce.survey import Surveys, shown
 from dragoman.desks.salesforce.writes import Writes
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
+from dragoman.ports.schema import DeskField
 from dragoman.transport.http_auth import Auth, ClientCredentials, token
 from dragoman.transport.http_options import client_of
 
 
 class SalesforceDesk:
-    """Implements `Desk`, `Survey` and `Comparison`. name: of the desk in the configuration."""
+    """Implements `Desk`, `Survey`, `Comparison` and `Schema`. name: the desk's in the file."""
 
     def __init__(self, name: str, settings: SalesforceSettings, clock: Clock) -> None:
         self.name = name
         self.http = client_of(settings, clock, _auth(settings, clock))
-        rest = Rest(self.http, settings.api_version)
+        self._rest = rest = Rest(self.http, settings.api_version)
         shape = Shape(settings.fields or STANDARD)
         self._changes = Changes(rest, shape, settings)
         self._writes = Writes(rest, shape, settings)
@@ -71,6 +73,10 @@ class SalesforceDesk:
     def has(self, record: DeskRecord, field: str, value: str) -> bool:
         """See `Comparison`."""
         return same(value, record.raw, field)
+
+    async def fields(self) -> Sequence[DeskField]:
+        """See ports/schema.py."""
+        return await fields(self._rest)
 
     async def close(self) -> None:
         """See the port."""

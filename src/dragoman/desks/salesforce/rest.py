@@ -94,20 +94,14 @@ class Rest:
         answer = await self.http.request("POST", f"{self._base}/composite", json=whole)
         return self._parts_of(answer, doing, len(steps))
 
-    async def choices(self, field: str) -> Sequence[str]:
-        """The active values of a picklist of Case; empty for other fields."""
+    async def described(self) -> Sequence[Mapping[str, Any]]:
+        """What sObject Describe says of each field of Case."""
         answer = await self.http.request("GET", f"{self._base}/sobjects/Case/describe")
         told = self._checked(answer, "a description of Case", one=True)
         listed = told.get("fields") if isinstance(told, Mapping) else None
-        for about in listed if isinstance(listed, list) else ():
-            if isinstance(about, Mapping) and about.get("name") == field:
-                values = about.get("picklistValues")
-                return [
-                    str(one.get("value"))
-                    for one in (values if isinstance(values, list) else ())
-                    if isinstance(one, Mapping) and one.get("active")
-                ]
-        return ()
+        if not isinstance(listed, list):
+            raise NotJson(f"{answer.where} described Case without its fields")
+        return [about for about in listed if isinstance(about, Mapping)]
 
     def _parts_of(self, answer: HttpAnswer, doing: str, count: int) -> str:
         told = self._checked(answer, doing, one=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dragoman.desks.salesforce.errors import BadChoice, DuplicateKey, Gone, KeyField, Stale
 from dragoman.desks.salesforce.fields import Shape, body_of, long_id, quoted, same, text_of
 from dragoman.desks.salesforce.rest import Rest, Step, case_path, key_path
+from dragoman.desks.salesforce.schema import choices
 from dragoman.desks.salesforce.settings import SalesforceSettings
 from dragoman.domain.errors import Conflict, NeedsHuman, Permanent, RetryLater
 from dragoman.ports.desk import DeskRecord, DeskWrite
@@ -140,7 +141,7 @@ class Writes:
     async def _allowed(self, error: BadChoice) -> str:
         """A hint with the allowed values, as far as the account may read them."""
         try:
-            values = await self._rest.choices(error.field)
+            values = await choices(self._rest, error.field)
         except (Permanent, NeedsHuman):  # the hint is lost, the refusal itself is told
             values = ()
         return f"allowed are {', '.join(values[:30])}" if values else error.mend

@@ -8,18 +8,20 @@ from collections.abc import Sequence
 
 from dragoman.desks.servicenow.changes import Changes
 from dragoman.desks.servicenow.fields import record_of, value_of
+from dragoman.desks.servicenow.schema import Dictionary
 from dragoman.desks.servicenow.settings import OAuth2, ServiceNowSettings
 from dragoman.desks.servicenow.survey import Surveys
 from dragoman.desks.servicenow.table import Table
 from dragoman.desks.servicenow.writes import Writes, held, same
 from dragoman.ports.clock import Clock
 from dragoman.ports.desk import DeskPage, DeskRecord, DeskWrite
+from dragoman.ports.schema import DeskField
 from dragoman.transport.http_auth import Auth, ClientCredentials, basic
 from dragoman.transport.http_options import client_of
 
 
 class ServiceNowDesk:
-    """Implements `Desk`, `Survey` and `Comparison`. name: of the desk in the configuration."""
+    """Implements `Desk`, `Survey`, `Comparison` and `Schema`. name: the desk's in the file."""
 
     def __init__(self, name: str, settings: ServiceNowSettings, clock: Clock) -> None:
         self.name = name
@@ -28,6 +30,7 @@ class ServiceNowDesk:
         self._changes = Changes(self._table, settings)
         self._writes = Writes(self._table, settings)
         self._surveys = Surveys(self._table, settings)
+        self._dictionary = Dictionary(self.http, settings)
         self._said = (settings.comment_field, settings.note_field)
         self.batch = settings.fetch_size
 
@@ -66,6 +69,10 @@ class ServiceNowDesk:
     def has(self, record: DeskRecord, field: str, value: str) -> bool:
         """See `Comparison`."""
         return same(value, record.raw, field)
+
+    async def fields(self) -> Sequence[DeskField]:
+        """See ports/schema.py."""
+        return await self._dictionary.fields()
 
     async def close(self) -> None:
         """See the port."""

@@ -7,6 +7,8 @@ from aiohttp import web
 
 from dragoman.testing.jira.call import API, Call
 from dragoman.testing.jira.edits import allow
+from dragoman.testing.jira.render import named_json, status_json
+from dragoman.testing.jira.schema import ISSUE_TYPES, STATUSES
 from dragoman.testing.jira.store import Issue, Store
 from dragoman.testing.jira.wire import NO_ISSUE, Refused, answer, body_of
 
@@ -27,6 +29,7 @@ class IssueRoutes:
             web.post(f"{API}/issue/bulkfetch", self._bulk),
             web.get(f"{API}/issue/createmeta/{{project}}/issuetypes", self._types),
             web.get(f"{API}/issue/createmeta/{{project}}/issuetypes/{{type}}", self._create_screen),
+            web.get(f"{API}/project/{{project}}/statuses", self._statuses),
             web.get(_ISSUE, self._read),
             web.put(_ISSUE, self._edit),
             web.delete(_ISSUE, self._delete),
@@ -73,6 +76,15 @@ class IssueRoutes:
     async def _create_screen(self, request: web.Request) -> web.Response:
         fields = list(Call(request, self._store).view.screen().values())
         return answer({"startAt": 0, "maxResults": 50, "total": len(fields), "fields": fields})
+
+    async def _statuses(self, request: web.Request) -> web.Response:
+        call = Call(request, self._store)
+        if call.part("project") not in (self._store.project, "10000"):
+            raise Refused(404, f"No project could be found with key '{call.part('project')}'.")
+        statuses = [status_json(name, call.view.base) for name in STATUSES]
+        field = self._store.fields["issuetype"]
+        types = [named_json(field, name, call.view.base) for name in ISSUE_TYPES]
+        return answer([one | {"subtask": False, "statuses": statuses} for one in types])
 
     async def _read(self, request: web.Request) -> web.Response:
         call = Call(request, self._store)

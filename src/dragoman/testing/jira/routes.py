@@ -1,7 +1,8 @@
 """The emulated Jira's addresses: /rest/api/2, 3 and latest, and the webhooks' administration.
 
 Called by `server` with requests whose account is known. Source: Jira Cloud REST API, versions 2
-and 3 (issues, comments, transitions, changelog, properties, fields, users), and "Webhooks".
+and 3 (issues, comments, transitions, changelog, properties, fields, project statuses, users), and
+"Webhooks".
 """
 
 from collections.abc import Mapping

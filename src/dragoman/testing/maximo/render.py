@@ -109,6 +109,10 @@ class Renderer:
             }
             for name, attribute in structure.attributes.items()
         }
+        # What Maximo itself puts into records is told too, with a type and nothing else.
+        added = [f"{name}_maxvalue" for name, one in structure.attributes.items() if one.domain]
+        for name in ("_rowstamp", "href", "localref", *added, "status_description"):
+            properties[name] = {"type": "string"}
         if structure.name not in self.store.logless:
             properties[structure.log] = {
                 "objectName": "WORKLOG",
@@ -121,9 +125,23 @@ class Renderer:
             "resource": structure.name.upper(),
             "title": structure.object,
             "pk": list(structure.keys),
+            "required": [name for name, one in structure.attributes.items() if one.required],
             "type": "object",
             "properties": properties,
         }
+
+    def synonyms(self, structure: Structure) -> list[Json]:
+        """All values of the status domain, as MXAPISYNONYMDOMAIN lists them."""
+        return [
+            {
+                "domainid": structure.domain,
+                "value": external,
+                "maxvalue": internal,
+                "description": DESCRIPTIONS.get(external, external.capitalize()),
+                "valueid": f"{structure.domain}|{external}",
+            }
+            for external, internal in self.store.statuses(structure).items()
+        ]
 
     def statuses(self, row: Row) -> list[Json]:
         """The answer of getlist~status: what may follow the present status."""

@@ -60,6 +60,7 @@ class Routes:
         for prefix in PREFIXES:
             one = prefix + "/os/{structure}"
             found += [
+                web.get(prefix + "/os/mxapisynonymdomain", self._synonyms),
                 web.get(one, self._collection),
                 web.post(one, self._create),
                 web.get(one + "/{id}", self._read),
@@ -87,7 +88,7 @@ class Routes:
         renderer = self._renderer(request)
         shown = [row for row in page if row.uid not in self._faults.hidden]
         request[UIDS] = {row.uid for row in shown}
-        info: Json = {"href": self._here(request), "pagenum": number}
+        info: Json = {"href": here_of(request), "pagenum": number}
         if request.query.get("collectioncount") == "1":
             info |= {"totalCount": len(ordered), "totalPages": -(-len(ordered) // size)}
         if number * size < len(ordered):
@@ -139,16 +140,31 @@ class Routes:
         told = self._renderer(request).record(row, structure, Select.parse(properties))
         return reply(request, told, ETag=self._etag(row))
 
+    async def _synonyms(self, request: web.Request) -> web.Response:
+        """Values of the domain that oslc.where names, as `domainid="WOSTATUS"`."""
+        if "mxapisynonymdomain" in self._faults.denied:
+            raise Refused("BMXAA9301E", "MXAPISYNONYMDOMAIN")
+        where = request.query.get("oslc.where", "")
+        told = {
+            row["value"]: row
+            for structure in self._store.structures.values()
+            if where == f'domainid="{structure.domain}"'
+            for row in self._renderer(request).synonyms(structure)
+        }
+        here = here_of(request)
+        info = {"href": here, "pagenum": 1}
+        return reply(request, {"member": list(told.values()), "responseInfo": info, "href": here})
+
     async def _statuses(self, request: web.Request) -> web.Response:
         _, row = self._found(request)
-        here = self._here(request)
+        here = here_of(request)
         told: Json = {"member": self._renderer(request).statuses(row), "href": here}
         return reply(request, told | {"responseInfo": {"href": here, "pagenum": 1}})
 
     async def _log(self, request: web.Request) -> web.Response:
         """The work log by its relationship. Seen: by the child's own name it is all of WORKLOG."""
         structure, row = self._found(request)
-        child, here = request.match_info["child"], self._here(request)
+        child, here = request.match_info["child"], here_of(request)
         if child not in (structure.relation, structure.log):
             raise Refused("BMXAA8727E", structure.name.upper(), child)
         rows = [row] if child == structure.relation else list(self._store.rows.values())
@@ -193,13 +209,15 @@ class Routes:
             offsets=self._faults.offsets,
         )
 
-    def _here(self, request: web.Request) -> str:
-        return str(request.url.with_query(None))
-
 
 def base_of(request: web.Request) -> str:
     """The prefix of the path that the call came by."""
     return next(one for one in PREFIXES if request.path.startswith(one))
+
+
+def here_of(request: web.Request) -> str:
+    """The address that the call came to, without its query."""
+    return str(request.url.with_query(None))
 
 
 def _uid(values: Mapping[str, object], structure: Structure) -> int:

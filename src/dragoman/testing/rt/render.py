@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from dragoman.testing.rt.store import EPOCH, Attachment, Store, Ticket, Transaction, User
+from dragoman.testing.rt.store import EPOCH, Attachment, Named, Store, Ticket, Transaction, User
 
 Json = dict[str, Any]
 _STEPS = {
@@ -276,3 +276,26 @@ class Renderer:
             url = f"{self._base}/attachment/{line.attachment.id}"
             links.append({"ref": "attachment", "_url": url})
         return links
+
+
+def custom_field(writer: Renderer, store: Store, field: Named) -> Json:
+    """Write a custom field read alone. Only one with values to choose from tells `Values`."""
+    values = store.choices.get(field.name, ())
+    system = writer.user(store.user("RT_System"))
+    return {
+        "BasedOn": "",
+        "Created": when(store.created),
+        "Creator": system,
+        "Description": "",
+        "Disabled": "0",
+        "LastUpdated": when(store.created),
+        "LastUpdatedBy": system,
+        "LookupType": "RT::Queue-RT::Ticket",
+        "MaxValues": "1",
+        "Name": field.name,
+        "Pattern": "(?#Mandatory)." if field.name in store.mandatory else "",
+        "SortOrder": "0",
+        "Type": "Select" if values else "Freeform",
+        **({"Values": list(values)} if values else {}),
+        "id": field.id,
+    }

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from dragoman.testing.rt.errors import Refused
 from dragoman.testing.rt.query import QueryError, Row, compile_query
-from dragoman.testing.rt.render import Renderer, when
+from dragoman.testing.rt.render import Renderer, custom_field, when
 from dragoman.testing.rt.store import ACTIVE, Store, Ticket, Transaction, User
 from dragoman.testing.rt.updates import apply_message, apply_update, create_ticket, read_object
 
@@ -56,6 +56,7 @@ class Routes:
         return [
             web.get(PREFIX + "/rt", _version),
             web.get(PREFIX + "/queue/{name}", self._read_queue),
+            web.get(PREFIX + r"/customfield/{id:\d+}", self._read_custom_field),
             web.post(PREFIX + "/ticket", self._create),
             web.get(PREFIX + r"/ticket/{id:\d+}", self._read_ticket),
             web.put(PREFIX + r"/ticket/{id:\d+}", self._update_ticket),
@@ -78,6 +79,12 @@ class Routes:
             raise Refused(404, "Not Found")
         changed = when(self._store.created)
         return answer(_writer(request, self._store).queue(), ETag='"32"', Last_Modified=changed)
+
+    async def _read_custom_field(self, request: web.Request) -> web.Response:
+        field = self._store.custom_field(request.match_info["id"])
+        if field is None:
+            raise Refused(404, "Not Found")
+        return answer(custom_field(_writer(request, self._store), self._store, field))
 
     async def _create(self, request: web.Request) -> web.Response:
         ticket = create_ticket(self._store, request[USER], read_object(await request.read()))

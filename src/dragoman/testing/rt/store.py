@@ -6,7 +6,7 @@ goes through a method that also writes the history, as in Request Tracker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -124,6 +124,10 @@ class Store:
         self.queue = Named(id=3, name=queue)
         self.hidden_queue = Named(id=4, name=hidden_queue)
         self.custom_fields = [Named(id=2 + i, name=name) for i, name in enumerate(custom_fields)]
+        self.choices: dict[str, Sequence[str]] = {}
+        """Custom field → what may be selected; others take any text."""
+        self.mandatory: set[str] = set()
+        """Custom fields that the web pages don't leave empty."""
         both, one = frozenset({queue, hidden_queue}), frozenset({queue})
         self.users = [
             User(id=1, name="RT_System", sees=both),

@@ -34,6 +34,7 @@ class Field:
     choices: Mapping[str, str] = field(default_factory=dict)
     default: str = ""
     read_only: bool = False
+    mandatory: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +142,7 @@ CLOSE_CODES = (
 )
 RESOLUTION_CODES = "Solved - Fixed by Support/Guidance provided|Solved - Workaround|Not solved"
 
-_TASK_FIELDS = (
+TASK_FIELDS = (
     *SYSTEM_FIELDS,
     _string("number", "Number"),
     _string("short_description", "Short description", 160),
@@ -189,7 +190,7 @@ INCIDENT = TableSchema(
     fields={
         item.name: item
         for item in (
-            *_TASK_FIELDS,
+            *TASK_FIELDS,
             _choice("state", "State", INCIDENT_STATES, "1"),
             _choice("incident_state", "Incident state", INCIDENT_STATES, "1"),
             _choice("impact", "Impact", IMPACT, "3"),
@@ -227,7 +228,7 @@ CASE = TableSchema(
     fields={
         item.name: item
         for item in (
-            *_TASK_FIELDS,
+            *TASK_FIELDS,
             _choice("state", "State", CASE_STATES, "1"),
             _choice("priority", "Priority", CASE_PRIORITY, "4"),
             _choice("impact", "Impact", IMPACT, "3"),
@@ -297,7 +298,18 @@ TABLES: tuple[TableSchema, ...] = (
         _string("reference", "Reference", 80),
         _count("max_length", "Max length"),
         _flag("read_only", "Read only", "false"),
+        _flag("mandatory", "Mandatory", "false"),
+        _flag("active", "Active"),
         _string("default_value", "Default value"),
+        indexed="name",
+    ),
+    _plain(
+        "sys_db_object",
+        "Table",
+        "label",
+        _NAME,
+        _string("label", "Label", 80),
+        _reference("super_class", "Extends table", "sys_db_object"),
         indexed="name",
     ),
     _plain("sys_properties", "System Property", "name", _NAME, _VALUE, indexed="name"),
