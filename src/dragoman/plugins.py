@@ -8,7 +8,8 @@ the values below. Called by bootstrap.py and by `dragoman check`.
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -63,9 +64,15 @@ class FeedPlugin:
 Plugin = DeskPlugin | FleetPlugin | FeedPlugin
 
 
+@cache
+def _installed(group: Group) -> Mapping[str, EntryPoint]:
+    """All adapters of a group by type, looked for once, since that reads all metadata."""
+    return {point.name: point for point in entry_points(group=f"dragoman.{group}")}
+
+
 def find(group: Group, kind: str) -> Plugin:
     """The plugin of a kind (`type = "servicenow"`). Raises NeedsHuman if there is none."""
-    found = {point.name: point for point in entry_points(group=f"dragoman.{group}")}
+    found = _installed(group)
     if kind not in found:
         raise NeedsHuman(
             f"no adapter of this type among {group}",
@@ -82,7 +89,8 @@ def default_mappings(kind: str) -> Mapping[str, Any]:
 
     Empty if the type is unknown or its package has no such file.
     """
-    for point in entry_points(group="dragoman.desks", name=kind):
+    point = _installed("desks").get(kind)
+    if point is not None:
         file = files(point.module).joinpath("mapping.toml")
         if file.is_file():
             return tomllib.loads(file.read_text(encoding="utf-8"))
