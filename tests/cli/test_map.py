@@ -174,3 +174,42 @@ def test_a_desk_by_configuration_alone_says_where_to_look(
     code, result = told(tmp_path, capsys, "import", "redmine")
     assert code == Exit.FAILED
     assert "dragoman desk try redmine --json" in result["mend"]
+
+
+def checked(folder: Path, capsys: Capture) -> tuple[int, dict[str, Any]]:
+    code = run(["--config", str(folder / "dragoman.toml"), "check", "--live", "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_live_check_compares_the_mapping_with_the_desk(
+    snow: ServiceNowDesk, tmp_path: Path, capsys: Capture
+) -> None:
+    code, result = checked(tmp_path, capsys)
+    assert code == Exit.OK
+    assert any("read.fields.bay: records have no field u_bay" in w for w in result["warnings"])
+    file = tmp_path / "dragoman.toml"
+    file.write_text(file.read_text().replace('state = "2"', 'stat = "2"'))
+    code, result = checked(tmp_path, capsys)
+    assert code == Exit.CONFIG
+    (problem,) = result["problems"]
+    assert problem["field"] == "desks.snow.write.executing.fields.stat"
+    assert problem["mend"] == "did you mean state (State)?"
+    assert problem["line"] == 1 + file.read_text().splitlines().index(
+        'fields = { stat = "2", short_description = "{title} (robot)" }'
+    )
+    assert run(["--config", str(file), "desk", "try", "snow", "--json"]) == Exit.OK
+    missing = json.loads(capsys.readouterr().out)["missing"]
+    assert missing == ["no record was seen: open one at the desk, or name one with --record"]
+    snow.open_case("incident", short_description="Look", category="network")
+    assert run(["--config", str(file), "desk", "try", "snow", "--json"]) == Exit.OK
+    missing = json.loads(capsys.readouterr().out)["missing"]
+    assert any("there is no field stat; did you mean state" in text for text in missing)
+
+
+def test_a_live_check_fails_where_a_desk_can_not_be_asked(
+    snow: ServiceNowDesk, tmp_path: Path, capsys: Capture
+) -> None:
+    snow.faults.denied.add("sys_dictionary")
+    code, result = checked(tmp_path, capsys)
+    assert code == Exit.FAILED
+    assert "Insufficient rights" in result["detail"]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from dragoman.cli.telling import tellings
+from dragoman.config.drift import drifts
 from dragoman.config.model import Config, DeskTable
 from dragoman.domain.case import CaseDraft
 from dragoman.domain.errors import BadInput, DragomanError
@@ -18,6 +19,7 @@ from dragoman.domain.mission import normal
 from dragoman.domain.status import Told
 from dragoman.domain.watermark import Watermark
 from dragoman.ports.desk import Desk, DeskRecord, DeskWrite, Rehearsal
+from dragoman.ports.schema import Schema
 
 Mark = Literal["ok", "missing", "failed"]
 _LOOK_BACK = timedelta(days=30)
@@ -70,6 +72,7 @@ class Trial:
             return
         self._seen(records)
         draft = self._mapped(records[0])
+        await self._checked()
         if draft is not None:
             await self._writes(records[0], draft)
 
@@ -131,6 +134,20 @@ class Trial:
         if draft.location and normal(draft.location) not in self.config.places():
             self._note("missing", "mapping", f"there is no place {draft.location!r} in [locations]")
         return draft
+
+    async def _checked(self) -> None:
+        """The whole mapping against the desk's list of fields, where it has one."""
+        if not isinstance(self.desk, Schema):
+            return
+        try:
+            fields = await self.desk.fields()
+        except DragomanError as error:
+            self._note("missing", "fields", f"the mapping can't be checked: {error}")
+            return
+        text = f"the mapping is checked against {len(fields)} fields of the desk"
+        self._note("ok", "fields", text)
+        for one in drifts(self._table, fields, creates=self.config.faults.desk == self.name):
+            self._note("missing", "fields", str(one))
 
     async def _writes(self, record: DeskRecord, draft: CaseDraft) -> None:
         """The mapped write of each status, and the requests of the chosen one."""

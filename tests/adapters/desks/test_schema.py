@@ -5,9 +5,14 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from dragoman.config import mapping
+from dragoman.config.drift import drifts
+from dragoman.config.model import DeskTable, ReadTable, WriteTable
 from dragoman.config.paths import chains
 from dragoman.desks.rest import PLUGIN as REST
 from dragoman.domain.errors import NeedsHuman
+from dragoman.domain.mapping import Outgoing
+from dragoman.plugins import default_mappings
 from dragoman.ports.desk import Desk
 from dragoman.ports.schema import DeskField, Schema
 from dragoman.testing.conformance.desk_witness import DeskWitness
@@ -152,6 +157,25 @@ async def test_maximos_statuses_are_those_of_its_domain_if_we_may_see_it(
     assert not told["siteid"].mandatory  # the settings name it
     witness.emulated.faults.denied.add("mxapisynonymdomain")
     assert not (await fields(desk))["status"].choices
+
+
+def built_in(kind: str, name: str) -> DeskTable:
+    held = default_mappings(kind)[name]
+    read = ReadTable.model_validate(held["read"])
+    write = {status: WriteTable.model_validate(one) for status, one in held["write"].items()}
+    updates = {
+        status: mapping.UpdateCompiler(("desks", kind, "write", status), read.fields).update(one)
+        for status, one in write.items()
+    }
+    return DeskTable(type=kind, read=read, write=write, outgoing=Outgoing(updates=updates))
+
+
+async def test_the_built_in_mapping_fits_the_desk(
+    request: pytest.FixtureRequest, desk: Desk
+) -> None:
+    table = built_in(request.node.callspec.params["witness"], "default")
+    assert isinstance(desk, Schema)
+    assert [str(one) for one in drifts(table, await desk.fields(), creates=True)] == []
 
 
 def test_a_desk_by_configuration_alone_has_none() -> None:
