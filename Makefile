@@ -12,6 +12,9 @@ PYTEST_WORKERS := -n 2 --dist loadfile
 COMPILE := $(TOOLS_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-build \
 	--generate-hashes --no-header $(if $(UPGRADE),--upgrade)
 
+# Compiled modules and rewritten tests are kept, whatever the shell says: the tests start many programs.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
