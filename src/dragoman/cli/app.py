@@ -21,6 +21,7 @@ from dragoman.cli import (
     init,
     journal,
     mapping,
+    new,
     report,
     robots,
     trace,
@@ -33,7 +34,7 @@ from dragoman.config.problems import ConfigInvalid
 from dragoman.domain.errors import DragomanError
 
 COMMANDS = (
-    *(init, check, desk, mapping, up, demo),
+    *(init, check, desk, mapping, new, up, demo),
     *(cases, robots, deliveries, trace, report, journal, version),
 )
 
