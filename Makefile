@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 # Arguments for the program that a target runs: make demo ARGS="--cases 200".
 ARGS ?=
-# One worker a core of the smallest machine this is tested on; loadfile keeps a file's servers in one worker.
-PYTEST_WORKERS := -n 2 --dist loadfile
+# One more than the cores of the smallest machine this is tested on, since tests wait for processes;
+# loadfile keeps a file's servers in one worker.
+PYTEST_WORKERS := -n 3 --dist loadfile
 COMPILE := $(TOOLS_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-build \
 	--generate-hashes --no-header $(if $(UPGRADE),--upgrade)
 
