@@ -5,7 +5,7 @@ Called by the CLI (`up`, `demo`) and by tests, which may put shims around the ad
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, time
@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from dragoman import __version__, plugins
+from dragoman.config.drift import drifts
 from dragoman.config.model import BrokerTable, Config, DeskTable, FaultsTable
 from dragoman.domain.cloudevent import case_event
 from dragoman.domain.outbox import Outlets
@@ -36,6 +37,7 @@ from dragoman.ports.desk import Desk
 from dragoman.ports.feed import Feed
 from dragoman.ports.fleet import Fleet
 from dragoman.ports.journal import Archived, Journal
+from dragoman.ports.schema import Schema
 from dragoman.ports.survey import Survey
 from dragoman.runtime.announcing import AnnouncingJournal
 from dragoman.runtime.clock import SystemClock
@@ -226,7 +228,15 @@ def _desk(config: Config, name: str, table: DeskTable, kit: Kit, shims: Shims) -
             written=table.outgoing.fields,
             survey=desk if isinstance(desk, Survey) else None,
         ),
+        fit=partial(_misfits, config, name, desk) if isinstance(desk, Schema) else None,
     )
+
+
+async def _misfits(config: Config, name: str, desk: Schema) -> Sequence[str]:
+    """What of a desk's mapping doesn't fit the fields that it has now."""
+    fields = await desk.fields()
+    found = drifts(config.desks[name], fields, creates=config.faults.desk == name)
+    return [str(one) for one in found]
 
 
 def _plan(config: Config) -> Plan:

@@ -230,6 +230,11 @@ async def test_status_and_health(served: Served) -> None:
     assert status["cases"] == {"queued": 1}
     assert {target["target"] for target in status["targets"]} >= {"desk:snow", "fleet:hall"}
     assert [poller["desk"] for poller in status["pollers"]] == ["polled"]
+    assert [(one["desk"], one["drift"]) for one in status["mappings"]] == [
+        ("snow", None),
+        ("plain", None),
+        ("polled", None),
+    ]
     assert (await served.call("GET", "/healthz", token="")).body == {"alive": True}
     ready = await served.call("GET", "/readyz", token="")
     assert ready.status == 503  # there is no broker

@@ -20,6 +20,7 @@ from dragoman.flow.track import Track
 from dragoman.ports.feed import FeedCommand
 from dragoman.runtime import orphans
 from dragoman.runtime.courier import Courier
+from dragoman.runtime.fitting import Fitting
 from dragoman.runtime.handlers import couriers
 from dragoman.runtime.operators import Operators
 from dragoman.runtime.parts import Parts
@@ -63,6 +64,10 @@ class Gateway:
             self.track.latest,
             site_name=parts.site_name,
         )
+        self.fitting = Fitting(
+            self.kit,
+            {name: desk.fit for name, desk in parts.desks.items() if desk.fit is not None},
+        )
         self.shed = 0
         self.listeners: list[Callable[[Change], None]] = []
         self._assign_soon = asyncio.Event()
@@ -94,6 +99,7 @@ class Gateway:
                     group.create_task(poller.run(), name=f"poller {name}")
                 group.create_task(self._assigner(), name="assigner")
                 group.create_task(self._timer(), name="timer")
+                group.create_task(self.fitting.run(), name="fitting")
                 if self.reconciler.plan.enabled:
                     group.create_task(self.reconciler.run(), name="reconciler")
                 if self.parts.retention is not None:

@@ -14,6 +14,7 @@ from dragoman.ports.desk import Desk
 from dragoman.ports.feed import Feed
 from dragoman.ports.fleet import Fleet
 from dragoman.runtime.announcing import AnnouncingJournal
+from dragoman.runtime.fitting import Ask
 from dragoman.runtime.poller import Pace
 from dragoman.runtime.reconciler import Plan
 from dragoman.runtime.retention import Retention
@@ -24,7 +25,8 @@ class DeskParts:
     """One desk: its adapter, its way in, and how fast it may be called.
 
     notice reads a verified webhook body. pace None: the desk isn't polled. reader: how it is read
-    for comparison; None: it isn't compared.
+    for comparison; None: it isn't compared. fit: what doesn't fit of its mapping; None: it can't
+    list its fields.
     """
 
     desk: Desk
@@ -34,6 +36,7 @@ class DeskParts:
     concurrency: int = 4
     pace: Pace | None = None
     reader: Reader | None = None
+    fit: Ask | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -236,6 +236,15 @@ class PollerStatus(BaseModel):
     last_error: str
 
 
+class MappingStatus(BaseModel):
+    """One desk's mapping, as checked after the start. drift: null while that isn't known."""
+
+    desk: str
+    checked_at: datetime | None
+    drift: list[str] | None
+    error: str
+
+
 class Status(BaseModel):
     """How the gateway is."""
 
@@ -247,6 +256,7 @@ class Status(BaseModel):
     robots: dict[str, int]
     targets: list[TargetStatus]
     pollers: list[PollerStatus]
+    mappings: list[MappingStatus]
     robot_messages: dict[str, int]
 
 

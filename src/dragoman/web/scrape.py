@@ -45,6 +45,14 @@ class SiteCollector(Collector):
         for name, poller in gateway.pollers.items():
             polls.add_metric([name], float(poller.healthy is True))
         yield polls
+        drift = GaugeMetricFamily(
+            "dragoman_desk_mapping_drift",
+            "What of a mapping doesn't fit the desk; -1 while that isn't known.",
+            labels=["desk"],
+        )
+        for name, fit in gateway.fitting.known.items():
+            drift.add_metric([name], -1.0 if fit.drift is None else len(fit.drift))
+        yield drift
         messages = CounterMetricFamily(
             "dragoman_robot_messages", "Messages of robots by outcome.", labels=["outcome"]
         )

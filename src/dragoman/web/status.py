@@ -13,7 +13,14 @@ from dragoman.domain.delivery import BreakerState, DeliveryState
 from dragoman.runtime.orphans import orphans
 from dragoman.web.auth import public, read
 from dragoman.web.health import readiness
-from dragoman.web.models import EntryView, Page, PollerStatus, Status, TargetStatus
+from dragoman.web.models import (
+    EntryView,
+    MappingStatus,
+    Page,
+    PollerStatus,
+    Status,
+    TargetStatus,
+)
 from dragoman.web.paging import Listing, page
 from dragoman.web.problems import Problem, answers
 from dragoman.web.state import Here, Web
@@ -49,6 +56,15 @@ async def status(web: Here) -> Status:
         pollers=[
             PollerStatus(desk=name, healthy=poller.healthy, last_error=poller.last_error)
             for name, poller in gateway.pollers.items()
+        ],
+        mappings=[
+            MappingStatus(
+                desk=name,
+                checked_at=fit.at,
+                drift=None if fit.drift is None else list(fit.drift),
+                error=fit.error,
+            )
+            for name, fit in gateway.fitting.known.items()
         ],
         robot_messages={**asdict(gateway.track.counters), "shed": gateway.shed},
     )
