@@ -16,6 +16,7 @@ from dragoman.cli.state import Json, State
 from dragoman.cli.tables import cell, console, show_table
 from dragoman.config.model import Config
 from dragoman.domain.errors import Permanent
+from dragoman.domain.mapping import FAULT, FAULT_CLEARED
 from dragoman.ports.schema import DeskField, Schema
 from dragoman.runtime.clock import SystemClock
 
@@ -133,10 +134,10 @@ def _read_table(rows: Sequence[dict[str, Any]]) -> Table:
         about = Text(row["path"], style="dim")
         if row["error"]:
             error = row["error"]
-            about = Text(f"{row['path']}  {error['text']}: {error['value']!r}; {error['mend']}")
+            about = Text(f"{row['path']}\n{error['text']}: {error['value']!r}; {error['mend']}")
             about.stylize("bold red")
         elif row["why"]:
-            about.append(f"{'  ' if row['path'] else ''}{row['why']}", style="yellow")
+            about.append(f"{chr(10) if row['path'] else ''}{row['why']}", style="yellow")
         table.add_row(Text(row["field"], style="bold"), Text(value), about)
     return table
 
@@ -158,7 +159,8 @@ def _lines(write: dict[str, Any]) -> list[tuple[Text, Text, Text]]:
     lines = []
     for field in write["fields"]:
         text, style = changed[field["changes"]]
-        now = Text("(not shown)" if field["now"] is None else field["now"] or "(empty)")
+        unknown = "" if write["status"] in (FAULT, FAULT_CLEARED) else "(not shown)"
+        now = Text(unknown if field["now"] is None else field["now"] or "(empty)")
         now.append(text, style=style)
         lines.append((Text(field["field"]), Text(field["value"] or "(empty)"), now))
     lines += [

@@ -1,4 +1,4 @@
-"""Desks that tell their fields: names, types, choices and what is mandatory, over real HTTP."""
+"""Desks that tell their fields, choices and what is mandatory, and what a write would change."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -13,7 +13,7 @@ from dragoman.desks.rest import PLUGIN as REST
 from dragoman.domain.errors import NeedsHuman
 from dragoman.domain.mapping import Outgoing
 from dragoman.plugins import default_mappings
-from dragoman.ports.desk import Desk
+from dragoman.ports.desk import Comparison, Desk, DeskWrite
 from dragoman.ports.schema import DeskField, Schema
 from dragoman.testing.conformance.desk_witness import DeskWitness
 from dragoman.testing.jira import EmulatedJira
@@ -103,6 +103,23 @@ async def test_every_field_of_the_record_is_there_with_its_type_and_path(
             assert key in held
             held = held[key]
         assert held
+
+
+async def test_what_a_write_would_change_is_told_as_the_write_sees_it(
+    witness: DeskWitness, desk: Desk
+) -> None:
+    assert isinstance(desk, Comparison)
+    words = witness.words
+    number = await witness.open("as it is")
+    before = await desk.read(number)
+    assert desk.held(before, words.title) == "as it is"
+    assert desk.has(before, words.title, "as it is")
+    assert desk.has(before, words.state, words.new)
+    assert not desk.has(before, words.state, words.working)
+    after = await desk.write(number, DeskWrite(key="k", fields={words.state: words.working}))
+    assert desk.has(after, words.state, words.working)
+    assert words.working in (desk.held(after, words.state) or "")
+    assert not desk.held(after, words.unknown)
 
 
 @pytest.mark.parametrize("witness", ["servicenow"], indirect=True)
