@@ -2,9 +2,13 @@
 
 Used by `dragoman map preview` to say why a path gives nothing, and by drift.py to find keys that a
 desk doesn't have. Only what is certain is told: keys behind a pipe are left out.
+Adapters write the paths of their fields with `key` and `literal`.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 import jmespath
@@ -23,6 +27,18 @@ def chains(path: str) -> frozenset[Chain]:
     compiled: Any = jmespath.compile(path)
     # `null` is a key to JMESPath, and written for nothing
     return frozenset(one for one in _chains(compiled.parsed) if one and one != ("null",))
+
+
+def key(name: str) -> str:
+    """A key as a JMESPath has it: in quotes if it has other signs than A-Z a-z 0-9 _."""
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else json.dumps(name)
+
+
+def literal(text: str) -> str:
+    """A text as a JMESPath compares with it."""
+    if "'" not in text and "\\" not in text:
+        return f"'{text}'"
+    return "`" + json.dumps(text).replace("`", "\\`") + "`"
 
 
 def absent(path: str, raw: Mapping[str, object]) -> str:
@@ -51,7 +67,7 @@ def _chains(node: Mapping[str, Any]) -> Iterator[Chain]:
     elif kind in ("identity", "current"):
         yield ()
     elif kind in ("subexpression", "filter_projection"):
-        more = _key(children[1]) if kind == "subexpression" else _named(children[2])
+        more = _keys(children[1:]) if kind == "subexpression" else _named(children[2])
         for chain in _chains(children[0]):
             yield (*chain, *more)
     elif kind in _OF_FIRST:
@@ -62,8 +78,10 @@ def _chains(node: Mapping[str, Any]) -> Iterator[Chain]:
                 yield from _chains(child)
 
 
-def _key(node: Mapping[str, Any]) -> Chain:
-    return (node["value"],) if node["type"] == "field" else ()
+def _keys(nodes: Sequence[Mapping[str, Any]]) -> Chain:
+    """The keys on the right of a dot, as far as they are keys."""
+    fields = takewhile(lambda node: node["type"] == "field", nodes)
+    return tuple(node["value"] for node in fields)
 
 
 def _named(condition: Mapping[str, Any]) -> Chain:

@@ -18,7 +18,7 @@ from dragoman.ports.schema import DeskField, Schema
 from dragoman.testing.conformance.desk_witness import DeskWitness
 from dragoman.testing.jira import EmulatedJira
 from dragoman.testing.maximo import EmulatedMaximo
-from dragoman.testing.rt import EmulatedRequestTracker
+from dragoman.testing.rt import EmulatedRequestTracker, Fault
 from dragoman.testing.salesforce import EmulatedSalesforce
 from dragoman.testing.servicenow import ServiceNowDesk
 from tests.adapters.desks.jira_witness import JiraWitness
@@ -161,6 +161,19 @@ async def test_the_create_screen_and_the_project_add_to_jiras_list(
     assert told["customfield_10051"].path == "fields.customfield_10051.value"
     assert told["customfield_10052"].path == "text.customfield_10052"
     assert set(told["statusCategory"].choices) == {"new", "indeterminate", "done"}
+    assert told["status"].choices["Resolved"] == "Done"
+
+
+@pytest.mark.parametrize("witness", ["jira"], indirect=True)
+async def test_an_account_that_opens_no_issues_needs_no_create_screen(
+    witness: DeskWitness, desk: Desk
+) -> None:
+    assert isinstance(witness, JiraWitness)
+    refusal = Fault(status=403, body='{"errorMessages":["You may not create issues."]}')
+    witness.emulated.faults.plan(refusal, path="/createmeta/")
+    told = await fields(desk)
+    assert witness.emulated.faults.left == 0
+    assert not any(one.mandatory for one in told.values())
     assert told["status"].choices["Resolved"] == "Done"
 
 

@@ -1,18 +1,22 @@
 """Which fields the project's issues have: implements ports/schema.py.
 
 Used by `client.py`. The site's list of fields gives names and types; the create screen of the issue
-type that we open says which are mandatory and what they allow; the project gives the statuses.
+type that we open says which are mandatory and what they allow, if the account may open one; the
+project gives the statuses.
 Source: Jira Cloud REST API version 3: "Get fields", "Get create field metadata for a project and
 issue type id", "Get all statuses for project".
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from dragoman.config.paths import key
 from dragoman.desks.jira.catalogue import FieldType, type_of
 from dragoman.desks.jira.fields import CATEGORY, STATUS
 from dragoman.desks.jira.rest import Rest
 from dragoman.desks.jira.settings import JiraSettings
+from dragoman.domain.errors import NeedsHuman, Permanent
 from dragoman.ports.schema import DeskField
 from dragoman.transport.http_errors import NotJson
 
@@ -35,10 +39,10 @@ CATEGORIES = {"new": "To Do", "indeterminate": "In Progress", "done": "Done"}
 
 async def fields(rest: Rest, settings: JiraSettings) -> Sequence[DeskField]:
     """See `Schema.fields`. The category of the status stands at the end, as a field of its own."""
-    screen = {
-        str(one.get("fieldId") or one.get("key")): one
-        for one in await _create_screen(rest, settings.issue_type)
-    }
+    screen: dict[str, Mapping[str, Any]] = {}
+    with suppress(Permanent, NeedsHuman):  # an account that opens no issues needn't see it
+        for about in await _create_screen(rest, settings.issue_type):
+            screen[str(about.get("fieldId") or about.get("key"))] = about
     statuses = _statuses(
         await rest.json("GET", f"/project/{rest.project}/statuses", "its statuses")
     )
@@ -76,7 +80,8 @@ async def _pages(rest: Rest, path: str, name: str) -> Sequence[Mapping[str, Any]
         if not isinstance(rows, list):
             raise NotJson("the answer to what a new issue needs holds no list")
         found += [row for row in rows if isinstance(row, Mapping)]
-        if not rows or len(found) >= int(told.get("total", 0)):
+        total = told.get("total")
+        if not rows or (isinstance(total, int) and len(found) >= total):
             break
     return found
 
@@ -84,13 +89,13 @@ async def _pages(rest: Rest, path: str, name: str) -> Sequence[Mapping[str, Any]
 def _field(one: FieldType, about: Mapping[str, Any], statuses: Mapping[str, str]) -> DeskField:
     kind = str(one.schema.get("type", ""))
     end = _ENDS.get(kind, ".name" if kind in _NAMED else "")
-    whole = f"fields.{one.id}"
+    whole = f"fields.{key(one.id)}"
     needed = bool(about.get("required")) and not about.get("hasDefaultValue")
     return DeskField(
         name=one.id,
         label=one.name,
         type=f"{kind} of {one.schema.get('items')}" if kind == "array" else kind,
-        path=f"text.{one.id}" if one.is_document else whole + end,
+        path=f"text.{key(one.id)}" if one.is_document else whole + end,
         mandatory=needed and one.id not in _FILLED,
         writable=one.id not in _OWN,
         choices=statuses if one.id == STATUS else _choices(about),

@@ -9,6 +9,7 @@ MXAPISYNONYMDOMAIN, since the schema names no domains.
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from dragoman.config.paths import key
 from dragoman.desks.maximo.fields import Raw
 from dragoman.desks.maximo.rest import Rest
 from dragoman.desks.maximo.settings import MaximoSettings
@@ -87,7 +88,7 @@ async def fields(rest: Rest, settings: MaximoSettings) -> Sequence[DeskField]:
             name=name,
             label=str(about.get("title") or ""),
             type=str(about.get("subType") or about.get("type") or ""),
-            path=name,
+            path=key(name),
             mandatory=name in needed and "default" not in about,
             writable="subType" in about,  # what Maximo adds to a record has none
             choices=statuses if name == "status" else {},

@@ -9,6 +9,7 @@ without choices. Source: RT 5 REST 2.0 documentation, "Queues", "Custom Fields";
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from dragoman.config.paths import literal
 from dragoman.desks.rt.errors import Gone
 from dragoman.desks.rt.fields import CORE, DATES, LISTS, id_of
 from dragoman.desks.rt.rest import Rest
@@ -65,7 +66,7 @@ def _custom(name: str, about: Mapping[str, object], keyed: str) -> DeskField:
         name=name,
         label=str(about.get("Description") or name),
         type=str(about.get("Type") or "custom field"),
-        path=f"CustomFields[?name=='{name}'].values[] | [0]",
+        path=f"CustomFields[?name=={literal(name)}].values[] | [0]",
         mandatory=_MANDATORY in str(about.get("Pattern") or "") and name != keyed,
         choices=choices,
         aliases=[
