@@ -144,6 +144,10 @@ async def test_custom_fields_of_the_queue_are_read_one_by_one(
     store.choices["RobotState"] = ("assigned", "executing")
     store.mandatory |= {"Location", "GatewayCorrelation"}
     told = await fields(desk)
+    assert (told["RobotState"].type, told["RobotState"].choices) == ("custom field", {})
+    store.shown |= {"RobotState", "Location", "GatewayCorrelation"}
+    told = await fields(desk)
+    assert told["Task"].type == "custom field"  # its name is all that we may see
     assert told["RobotState"].type == "Select"
     assert list(told["RobotState"].choices) == ["assigned", "executing"]
     assert told["Location"].mandatory

@@ -1,9 +1,11 @@
 """Which fields the queue's tickets have: implements ports/schema.py.
 
 Used by `client.py`. Request Tracker's own are the same everywhere; custom fields are those of the
-queue, each read by itself. REST 2.0 doesn't tell the statuses of a lifecycle, so `Status` comes
-without choices. Source: RT 5 REST 2.0 documentation, "Queues", "Custom Fields"; RT::CustomField
-(types, and `(?#Mandatory).` as the pattern of a mandatory one).
+queue, each read by itself: that takes SeeCustomField on the custom field or everywhere, for on the
+queue it isn't enough (seen with 5.0.3); where we lack it, the name is all that is told. REST 2.0
+doesn't tell the statuses of a lifecycle, so `Status` comes without choices.
+Source: RT 5 REST 2.0 documentation, "Queues", "Custom Fields"; RT::CustomField (types, and
+`(?#Mandatory).` as the pattern of a mandatory one).
 """
 
 import asyncio

@@ -283,19 +283,20 @@ def custom_field(writer: Renderer, store: Store, field: Named) -> Json:
     values = store.choices.get(field.name, ())
     system = writer.user(store.user("RT_System"))
     return {
-        "BasedOn": "",
         "Created": when(store.created),
         "Creator": system,
         "Description": "",
         "Disabled": "0",
         "LastUpdated": when(store.created),
         "LastUpdatedBy": system,
+        "EntryHint": "Enter one value",
         "LookupType": "RT::Queue-RT::Ticket",
         "MaxValues": "1",
         "Name": field.name,
         "Pattern": "(?#Mandatory)." if field.name in store.mandatory else "",
         "SortOrder": "0",
         "Type": "Select" if values else "Freeform",
+        "UniqueValues": "0",
         **({"Values": list(values)} if values else {}),
         "id": field.id,
     }

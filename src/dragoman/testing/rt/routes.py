@@ -84,6 +84,8 @@ class Routes:
         field = self._store.custom_field(request.match_info["id"])
         if field is None:
             raise Refused(404, "Not Found")
+        if field.name not in self._store.shown:
+            raise Refused(403, "Forbidden")
         return answer(custom_field(_writer(request, self._store), self._store, field))
 
     async def _create(self, request: web.Request) -> web.Response:

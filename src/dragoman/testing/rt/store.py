@@ -124,6 +124,8 @@ class Store:
         self.queue = Named(id=3, name=queue)
         self.hidden_queue = Named(id=4, name=hidden_queue)
         self.custom_fields = [Named(id=2 + i, name=name) for i, name in enumerate(custom_fields)]
+        self.shown: set[str] = set()
+        """Custom fields that the accounts may read alone; a right on the queue isn't enough."""
         self.choices: dict[str, Sequence[str]] = {}
         """Custom field → what may be selected; others take any text."""
         self.mandatory: set[str] = set()
