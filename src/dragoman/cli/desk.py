@@ -8,14 +8,13 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from dragoman.bootstrap import connected
 from dragoman.cli.exits import Exit
 from dragoman.cli.known import check_status, desk_named
+from dragoman.cli.reach import reached
 from dragoman.cli.state import Json, State
 from dragoman.cli.tables import console
 from dragoman.cli.trial import Step, Trial
 from dragoman.config.model import Config
-from dragoman.runtime.clock import SystemClock
 
 STYLES = {"ok": "green", "missing": "yellow", "failed": "bold red"}
 
@@ -46,14 +45,10 @@ def try_(
 
 
 async def _tried(config: Config, name: str, record: str, status: str) -> Trial:
-    clock = SystemClock()
-    desk = connected(config, name, clock)
-    trial = Trial(config=config, name=name, desk=desk, now=clock.now(), status=status)
-    try:
+    async with reached(config, name) as (desk, clock):
+        trial = Trial(config=config, name=name, desk=desk, now=clock.now(), status=status)
         await trial.run(record)
-    finally:
-        await desk.close()
-    return trial
+        return trial
 
 
 def _show(steps: list[Step]) -> None:

@@ -8,13 +8,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dragoman.bootstrap import connected
+from dragoman.cli.reach import reached
 from dragoman.config.drift import Drift, drifts
 from dragoman.config.model import Config
 from dragoman.config.problems import Problem
 from dragoman.domain.errors import DragomanError, RetryLater
 from dragoman.ports.schema import Schema
-from dragoman.runtime.clock import SystemClock
 
 DEADLINE_S = 30.0
 
@@ -49,18 +48,15 @@ async def answers(config: Config, deadline_s: float = DEADLINE_S) -> Sequence[An
 
 
 async def _answer(config: Config, name: str, deadline_s: float) -> Answer:
-    desk = connected(config, name, SystemClock())
     try:
-        if not isinstance(desk, Schema):
-            return Answer(desk=name, checked=False)
-        async with asyncio.timeout(deadline_s):
+        async with reached(config, name) as (desk, _), asyncio.timeout(deadline_s):
+            if not isinstance(desk, Schema):
+                return Answer(desk=name, checked=False)
             fields = await desk.fields()
     except DragomanError as error:
         return Answer(desk=name, error=error)
     except TimeoutError:
         late = RetryLater(f"desk {name} has not listed its fields within {deadline_s:g} s")
         return Answer(desk=name, error=late)
-    finally:
-        await desk.close()
     found = drifts(config.desks[name], fields, creates=config.faults.desk == name)
     return Answer(desk=name, drifts=found)

@@ -8,17 +8,16 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from dragoman.bootstrap import connected
 from dragoman.cli.exits import Exit
 from dragoman.cli.known import check_status, desk_named
 from dragoman.cli.preview import preview
+from dragoman.cli.reach import reached
 from dragoman.cli.state import Json, State
 from dragoman.cli.tables import cell, console, show_table
 from dragoman.config.model import Config
 from dragoman.domain.errors import Permanent
 from dragoman.domain.mapping import FAULT, FAULT_CLEARED
 from dragoman.ports.schema import DeskField, Schema
-from dragoman.runtime.clock import SystemClock
 
 FIELDS = {
     "field": "name",
@@ -52,13 +51,9 @@ def preview_(
 
 
 async def _previewed(config: Config, name: str, case_id: str) -> dict[str, Any]:
-    clock = SystemClock()
-    desk = connected(config, name, clock)
-    try:
+    async with reached(config, name) as (desk, clock):
         record = await desk.read(case_id)
         return preview(config.desks[name], name, desk, record, clock.now())
-    finally:
-        await desk.close()
 
 
 def import_(
@@ -79,19 +74,16 @@ def import_(
 
 
 async def _fields(config: Config, name: str) -> Sequence[DeskField]:
-    desk = connected(config, name, SystemClock())
-    try:
-        if not isinstance(desk, Schema):
-            kind = config.desks[name].type
-            raise Permanent(
-                f"a desk of type {kind} can't list its fields",
-                mend=f"`dragoman desk try {name} --json` shows a whole record; which fields can be "
-                f"written stands in the API manual of the desk, and what isn't read at the path "
-                f"of its own name goes into [desks.{name}.fields.NAME]",
-            )
-        return await desk.fields()
-    finally:
-        await desk.close()
+    async with reached(config, name) as (desk, _):
+        if isinstance(desk, Schema):
+            return await desk.fields()
+    kind = config.desks[name].type
+    raise Permanent(
+        f"a desk of type {kind} can't list its fields",
+        mend=f"`dragoman desk try {name} --json` shows a whole record; which fields can be "
+        f"written stands in the API manual of the desk, and what isn't read at the path "
+        f"of its own name goes into [desks.{name}.fields.NAME]",
+    )
 
 
 def _field(one: DeskField) -> dict[str, Any]:
