@@ -263,7 +263,7 @@ async def test_a_fleet_of_subscriptions_at_qos_1(tmp_path: Path, client: MakeCli
                 robot.subscribe(f"{number}/{order}", lambda m: got.append(m.topic), qos=1)
         await asyncio.gather(*(robot.subscribed(deadline_s=30) for robot in robots))
         assert refused == []
-        topics = [f"{number}/{order}" for number in range(20) for order in range(60)]
+        topics = [f"{number}/{order}" for number in range(20) for order in range(0, 60, 10)]
         await asyncio.gather(
             *(robots[0].publish(topic, b"", qos=1, deadline_s=30) for topic in topics)
         )
@@ -271,7 +271,7 @@ async def test_a_fleet_of_subscriptions_at_qos_1(tmp_path: Path, client: MakeCli
         assert sorted(got) == sorted(topics)
         for order in range(60, 64):
             robots[0].subscribe(f"0/{order}", lambda m: None, qos=1)
-        await robots[0].subscribed()
+        await robots[0].subscribed(deadline_s=30)
         assert len(refused) == 1
         assert refused[0].startswith("0/63 ")
     finally:
