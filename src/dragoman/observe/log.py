@@ -1,9 +1,9 @@
 """The gateway's log: JSON lines in the OpenTelemetry log data model, or readable on a terminal.
 
-Set up once by `dragoman up`. A log call is a sentence and a stable `action` (docs/reference/log.md
-lists none twice); all else becomes Attributes. Source: OpenTelemetry specification, Logs Data
-Model 1.0 (Timestamp, SeverityText, SeverityNumber, Body, TraceId, SpanId, Resource, Attributes).
-What other libraries log by the standard library comes out the same way.
+Set up once by `dragoman up`. A log call is a sentence and a stable `action`; all else
+becomes Attributes. Source: OpenTelemetry specification, Logs Data Model 1.0 (Timestamp,
+SeverityText, SeverityNumber, Body, TraceId, SpanId, Resource, Attributes). What other libraries
+log by the standard library comes out the same way.
 """
 
 import logging

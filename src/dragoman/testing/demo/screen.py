@@ -83,9 +83,10 @@ class Screen:
 
     def summary(self, figures: Figures, notes: Mapping[str, str]) -> None:
         """The table at the end, and what did not hold."""
-        table = Table(title="What the desk and the robots say", title_justify="left")
-        table.add_column("")
-        table.add_column("", justify="right")
+        title = "What the desk and the robots say"
+        table = Table(title=title, title_justify="left", show_header=False)
+        table.add_column()
+        table.add_column(justify="right")
         status = figures.as_dict()["status_s"]
         taken = figures.as_dict()["acquisition_s"]
         rows = {

@@ -190,6 +190,7 @@ u_robot_status = "{{status}}"
 
 [fleets.hall]
 type = "vda5050"                         # versions 2.0 and 2.1, over the broker above
+robots = ["dragoman/*"]                  # manufacturer/serial of those that belong to it
 
 # What a kind of case asks of a robot, at the case's location.
 [missions.inspect]

@@ -44,7 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m dragoman.testing.robots")
+    parser = argparse.ArgumentParser(
+        prog="python -m dragoman.testing.robots",
+        description="Simulated VDA 5050 vehicles; docs/reference/simulated-robots.md.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     add = parser.add_argument
     add("--broker", required=True, help="mqtt://host:port or mqtts://host:port")
     add("--username", help="at the broker")
@@ -52,10 +56,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--count", type=int, default=20, help="how many robots")
     add("--seed", type=int, default=1, help="places, charges")
     add("--report", type=Path, help="file for what the robots did, JSON lines")
-    add("--manufacturer", default="dragoman")
+    add("--manufacturer", default="dragoman", help="of all robots")
     add("--prefix", default="robot-", help="serials are the prefix and a number")
-    add("--versions", nargs="+", default=["2.0.0", "2.1.0"], choices=["2.0.0", "2.1.0"])
-    add("--map", default="map", help="mapId")
+    add(
+        "--versions",
+        nargs="+",
+        default=["2.0.0", "2.1.0"],
+        choices=["2.0.0", "2.1.0"],
+        help="of VDA 5050, in turn",
+    )
+    add("--map", default="hall", help="mapId; that of the places in dragoman.toml")
     add("--speed", type=float, default=1.5, help="metres a second")
     add("--action-s", type=float, default=2.0, help="seconds an action takes")
     add("--time-scale", type=float, default=1.0, help="10: ten times faster than real")

@@ -29,7 +29,11 @@ from dragoman.testing.servicenow.webhooks import CASE_TABLES
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m dragoman.testing.servicenow", description="An emulated ServiceNow desk."
+        prog="python -m dragoman.testing.servicenow",
+        description="An emulated ServiceNow desk. The environment has the gateway's secrets: "
+        f"its password in {PASSWORD_VARIABLE}, its OAuth client secret in "
+        f"{CLIENT_SECRET_VARIABLE}.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=0, help="TCP port on 127.0.0.1; 0: a free one")
     parser.add_argument("--user", default="dragoman", help="the gateway's user name")
