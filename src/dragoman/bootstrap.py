@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from dragoman import __version__, plugins
 from dragoman.config.drift import drifts
 from dragoman.config.model import BrokerTable, Config, DeskTable, FaultsTable
+from dragoman.domain.backlog import Backlog
 from dragoman.domain.cloudevent import case_event
 from dragoman.domain.outbox import Outlets
 from dragoman.domain.reconcile.mismatch import Rules
@@ -217,6 +218,7 @@ def _desk(config: Config, name: str, table: DeskTable, kit: Kit, shims: Shims) -
             kinds=frozenset(config.missions),
             reject_unknown=table.unknown_kind == "reject",
             reopened=Reopened(table.reopened),
+            backlog=Backlog(table.backlog),
         ),
         notice=lambda body: plugin.notice(body, table.options),
         retry=table.retry,
@@ -227,6 +229,7 @@ def _desk(config: Config, name: str, table: DeskTable, kit: Kit, shims: Shims) -
             mapping=table.incoming,
             written=table.outgoing.fields,
             survey=desk if isinstance(desk, Survey) else None,
+            backlog=Backlog(table.backlog),
         ),
         fit=partial(_misfits, config, name, desk) if isinstance(desk, Schema) else None,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.domain.backlog import Backlog
 from dragoman.domain.case import Case, CaseState
 from dragoman.domain.change import Change
 from dragoman.domain.delivery import DeliveryState
@@ -71,7 +72,7 @@ async def test_the_cursor_never_runs_ahead_of_a_record_that_was_lost(failing: in
     journal.fail_next()
     with pytest.raises(JournalUnavailable):
         await reading
-    assert journal.store.rest.cursors == {"d": start.cursor}
+    assert journal.store.rest.cursors["d"] == start.cursor
     await intake.page(await desk.changes(journal.site.cursors["d"], 100))
     found = await journal.find(Case, Find())
     assert sorted(case.external_id for case in found.rows) == numbers
@@ -130,6 +131,32 @@ async def test_a_ticket_that_is_handed_back_to_the_robots_is_a_new_case() -> Non
     assert [e.action for e in journal.entries].count("intake.reopened") == 1
 
 
+@pytest.mark.parametrize("backlog", Backlog)
+async def test_a_ticket_from_before_the_first_look_is_a_case_only_if_it_is_to_be(
+    backlog: Backlog,
+) -> None:
+    """The desk's clock is an hour behind ours; it is the one that counts."""
+    hour, journal = timedelta(hours=1), MemoryJournal(now=SystemClock().now)
+    now = [SystemClock().now() - hour]
+    desk = MemoryDesk(clock=lambda: now[0])
+    ours = intake_with(journal)
+    opened = Rule(path="title", read=itemgetter("title"))
+    rules = {**ours.mapping.rules, "opened_at": opened}
+    intake = replace(ours, backlog=backlog, mapping=replace(ours.mapping, rules=rules))
+    old = desk.open(now[0].isoformat(), location="dock")
+    now[0] += timedelta(minutes=1)
+    for _ in range(2):
+        await intake.page(await desk.changes(journal.site.cursors.get("d", ""), 100))
+    new = desk.open(now[0].replace(microsecond=0).isoformat(), location="dock")
+    desk.edit(old, priority="2")
+    await intake.page(await desk.changes(journal.site.cursors["d"], 100))
+    taken = {case.external_id for case in journal.site.cases.values()}
+    assert taken == ({new} if backlog is Backlog.IGNORE else {old, new})
+    (entry,) = [e for e in journal.entries if e.action == "desk.first_look"]
+    assert entry.data["since"] == now[0].replace(microsecond=0).isoformat()
+    assert entry.data["backlog"] == backlog.value
+
+
 async def test_a_record_that_no_journal_can_hold_holds_no_other_up() -> None:
     journal = MemoryJournal(now=SystemClock().now)
     intake, desk = intake_with(journal), MemoryDesk()
@@ -141,4 +168,4 @@ async def test_a_record_that_no_journal_can_hold_holds_no_other_up() -> None:
     (letter,) = [d for d in journal.site.deliveries() if d.target == "intake:d"]
     assert letter.payload["external_id"] == numbers[1]
     assert "half of" in str(letter.payload["raw"])
-    assert journal.site.cursors == {"d": page.cursor}
+    assert journal.site.cursors["d"] == page.cursor

@@ -225,6 +225,7 @@ class DeskTable(Table):
     type: Text
     unknown_kind: Literal["hold", "reject"] = "hold"
     reopened: Literal["new_case", "park", "ignore"] = "new_case"
+    backlog: Literal["on_change", "ignore"] = "on_change"
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     poll: PollTable = PollTable()
     webhook: WebhookTable | None = None
@@ -241,6 +242,10 @@ class DeskTable(Table):
         if not self.poll.enabled and self.webhook is None:
             raise refused(
                 "no case can come in: polling is off", "add a webhook table or enable poll"
+            )
+        if not self.poll.enabled and self.backlog == "ignore":
+            raise refused(
+                'backlog = "ignore" needs the first look of polling, which is off', "enable poll"
             )
         return self
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 from hashlib import sha256
 
+from dragoman.domain.backlog import FIRST_LOOK, Backlog, first_look
 from dragoman.domain.case import ENDED, Case, CaseDraft, CaseState, DeskPhase, PastCase
 from dragoman.domain.change import Change, Entry, merged
 from dragoman.domain.delivery import Delivery, DeliveryState, dropped
@@ -47,7 +48,8 @@ class Taken(StrEnum):
 class Intake:
     """One desk's way in. kinds: those with a mission; reject_unknown: refuse the others.
 
-    reopened: what becomes of a ticket that is open again after its case has ended.
+    reopened: what becomes of a ticket that is open again after its case has ended. backlog: what
+    becomes of one that was opened before the first look.
     """
 
     kit: Kit
@@ -56,6 +58,7 @@ class Intake:
     kinds: frozenset[str]
     reject_unknown: bool = False
     reopened: Reopened = Reopened.NEW_CASE
+    backlog: Backlog = Backlog.ON_CHANGE
     closed: OrderedDict[str, PastCase] = field(default_factory=OrderedDict)
 
     async def page(self, page: DeskPage) -> Mapping[Taken, int]:
@@ -76,6 +79,8 @@ class Intake:
                 await written
             except Permanent as error:
                 changes.append(self._unwritable(record, error))
+        if self.desk not in self.kit.site.cursors:
+            changes.append(self._first_look(page))
         if self.kit.site.cursors.get(self.desk) != page.cursor:
             changes.append(Change(cursors={self.desk: page.cursor}))
         final = merged(*changes)
@@ -106,7 +111,8 @@ class Intake:
             return Taken.UNREADABLE, self._bad_record(record, error)
         if known is not None:
             return self._again(known, draft, wanted)
-        if draft.phase is not DeskPhase.OPEN:
+        old = self.backlog.passes_over(self.desk, draft.opened_at, self.kit.site.cursors)
+        if draft.phase is not DeskPhase.OPEN or (old and past is None):
             return Taken.IGNORED, Change()
         self.closed.pop(record.external_id, None)
         return Taken.NEW, merged(self._open(draft, record), self._readable_now(record))
@@ -227,6 +233,27 @@ class Intake:
             reason=f"{text} Replay this to have it done as a new case, or drop it.",
         )
         return Taken.CHANGED, merged(noted, Change(deliveries=(letter,)))
+
+    def _first_look(self, page: DeskPage) -> Change:
+        """Tell once from when on records of this desk count, and keep it beside the cursor.
+
+        Whole seconds, as desks give no more: what opens in that very second counts.
+        """
+        now = self.kit.clock.now()
+        since = (page.since or now).replace(microsecond=0)
+        then = {
+            Backlog.ON_CHANGE: "becomes a case when it is changed",
+            Backlog.IGNORE: "is left to people",
+        }
+        note = Entry(
+            action=FIRST_LOOK,
+            at=now,
+            text=f"First look at {self.desk}: records count from {since.isoformat()} on. What was "
+            f"opened before {then[self.backlog]}.",
+            desk=self.desk,
+            data={"since": since.isoformat(), "backlog": self.backlog.value},
+        )
+        return Change(cursors={first_look(self.desk): since.isoformat()}, entries=(note,))
 
     def _bad_record(self, record: DeskRecord, error: BadInput) -> Change:
         raw = json.dumps(record.raw, ensure_ascii=False, sort_keys=True, default=str)

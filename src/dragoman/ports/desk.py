@@ -27,13 +27,15 @@ class DeskPage:
     """Records that changed since a cursor, oldest first, and the cursor to go on from.
 
     unreadable: raw items of the answer that aren't records at all, with the reason; they become
-    dead letters. more: whether the next call would bring more at once.
+    dead letters. more: whether the next call would bring more at once. since: of the first page
+    (cursor ""), from when on records count, by the desk's clock; None if the desk tells no time.
     """
 
     records: Sequence[DeskRecord]
     cursor: str
     more: bool
     unreadable: Sequence[tuple[str, str]] = ()
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from dragoman.domain.backlog import FIRST_LOOK, first_look
 from dragoman.domain.change import Change, Entry
 from dragoman.domain.errors import DragomanError, JournalUnavailable, NeedsHuman, RetryLater
 from dragoman.flow.intake import Intake, Taken
@@ -114,9 +115,19 @@ class Poller:
         cursor = kit.site.cursors.get(self._intake.desk, "")
         page = await self._asked(cursor)
         taken = await self._intake.page(page)
+        if not cursor:
+            self._first_look()
         news = taken.get(Taken.NEW, 0) + taken.get(Taken.CHANGED, 0)
         self._wait = self._pace.least if news else min(self._pace.most, self._wait * GROWTH)
         return page.more
+
+    def _first_look(self) -> None:
+        """Log what intake has journalled of the first look."""
+        desk = self._intake.desk
+        since = self._intake.kit.site.cursors.get(first_look(desk), "")
+        text = "First look at this desk: its records count from now on."
+        backlog = self._intake.backlog.value
+        log.info(text, action=FIRST_LOOK, desk=desk, since=since, backlog=backlog)
 
     async def _asked(self, cursor: str) -> DeskPage:
         """One page, no longer than the budget allows if each record costs a request; paid for."""

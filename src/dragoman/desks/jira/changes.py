@@ -196,7 +196,8 @@ class Changes:
                 mend="create one issue in the project, or repair the proxy before the desk",
             )
         start = second(start)
-        return DeskPage(records=(), cursor=Watermark(at=start, floor=start).encode(), more=False)
+        first = Watermark(at=start, floor=start).encode()
+        return DeskPage(records=(), cursor=first, more=False, since=start)
 
     async def _newest(self) -> tuple[str, datetime] | None:
         """(id, time) of the newest issue that we may see; None if there is none."""

@@ -202,7 +202,8 @@ class Changes:
         if now is None:
             raise NeedsHuman("the desk sends no Date header", mend="repair the proxy before it")
         start = floored(now, max(1.0, self._table.granularity_s))
-        return DeskPage(records=(), cursor=Watermark(at=start, floor=start).encode(), more=False)
+        first = Watermark(at=start, floor=start).encode()
+        return DeskPage(records=(), cursor=first, more=False, since=start)
 
     async def _prove(self) -> None:
         """See once that the desk reads our times as it writes its own. Writes nothing."""

@@ -34,7 +34,8 @@ class Ids:
         found = await self._above(after)
         if not cursor:
             newest = max(found, default=0)
-            return DeskPage(records=(), cursor=f"{PREFIX}{newest}", more=False)
+            now = self._wire.http.server_now()
+            return DeskPage(records=(), cursor=f"{PREFIX}{newest}", more=False, since=now)
         chosen = sorted(found)[:limit]
         got = await self._fetch.rows([found[number] for number in chosen], Seen(1))
         return DeskPage(

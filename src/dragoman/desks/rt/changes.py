@@ -168,7 +168,8 @@ class Changes:
         """The first cursor: after the newest transaction of the queue."""
         lines = await self._rest.transactions(0, 20, newest=True)
         newest = max((_parsed(line)[0] for line in lines if line is not None), default=0)
-        return DeskPage(records=(), cursor=Mark(low=newest).encode(), more=False)
+        now = self._rest.http.server_now()
+        return DeskPage(records=(), cursor=Mark(low=newest).encode(), more=False, since=now)
 
 
 def _parsed(line: Any) -> tuple[int, str, datetime]:

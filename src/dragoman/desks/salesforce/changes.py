@@ -233,7 +233,8 @@ class Changes:
                 "the desk tells no time", mend="repair the proxy before the desk: no Date header"
             )
         start = now.replace(microsecond=0)
-        return DeskPage(records=(), cursor=Watermark(at=start, floor=start).encode(), more=False)
+        first = Watermark(at=start, floor=start).encode()
+        return DeskPage(records=(), cursor=first, more=False, since=start)
 
     async def _prove(self) -> None:
         """See once that the desk reads our times as it writes its own. Writes nothing."""

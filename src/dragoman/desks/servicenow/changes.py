@@ -221,7 +221,8 @@ class Changes:
                 "the desk tells no time: it has no record yet and sends no Date header",
                 mend="create one record in the table, or repair the proxy before the desk",
             )
-        return DeskPage(records=(), cursor=Watermark(at=start, floor=start).encode(), more=False)
+        first = Watermark(at=start, floor=start).encode()
+        return DeskPage(records=(), cursor=first, more=False, since=start)
 
     async def _newest(self) -> tuple[str, datetime] | None:
         """(sys_id, time) of the newest record that we may see; None if there is none."""

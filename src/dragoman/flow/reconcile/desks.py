@@ -159,6 +159,10 @@ class DeskSide:
         self, external_id: str, case: Case | None, theirs: Theirs, receipt: Receipt | None
     ) -> Mismatch | None:
         if case is None:
+            draft, cursors = theirs.draft, self.kit.site.cursors
+            backlog = self.reader.backlog
+            if draft is not None and backlog.passes_over(self.name, draft.opened_at, cursors):
+                return None
             return _missing(self.kit, self.name, external_id, theirs)
         if case.state is CaseState.CLOSED and receipt is None and not theirs.unknown:
             return None

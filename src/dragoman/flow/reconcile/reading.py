@@ -6,6 +6,7 @@ The receipt is also asked for by the courier, which gets the record back from ea
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dragoman.domain.backlog import Backlog
 from dragoman.domain.case import Case, CaseDraft, DeskPhase
 from dragoman.domain.errors import (
     BadInput,
@@ -26,12 +27,16 @@ HOPELESS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """One desk as reconcile reads it. written: the fields that the outgoing mapping may write."""
+    """One desk as reconcile reads it. written: the fields that the outgoing mapping may write.
+
+    backlog: as of the desk's intake.
+    """
 
     desk: Desk
     mapping: Incoming
     written: Sequence[str] = ()
     survey: Survey | None = field(default=None)
+    backlog: Backlog = Backlog.ON_CHANGE
 
     @property
     def batch(self) -> int:

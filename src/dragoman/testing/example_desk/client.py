@@ -142,7 +142,8 @@ class ExampleDesk:
         if now is None:
             raise NeedsHuman("the desk tells no time", mend="let its proxy send a Date header")
         start = now.replace(microsecond=0)
-        return DeskPage(records=(), cursor=Watermark(at=start, floor=start).encode(), more=False)
+        first = Watermark(at=start, floor=start).encode()
+        return DeskPage(records=(), cursor=first, more=False, since=start)
 
     async def _is_done(self, before: DeskRecord, write: DeskWrite) -> bool:
         """Whether an earlier attempt went through; a comment with our mark proves it."""

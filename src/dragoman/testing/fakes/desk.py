@@ -57,7 +57,8 @@ class MemoryDesk:
         self.calls.append(("changes", cursor))
         self._fail(after=False)
         if not cursor:
-            return DeskPage(records=(), cursor=f"{len(self._feed)}", more=False)
+            now = self._clock()
+            return DeskPage(records=(), cursor=f"{len(self._feed)}", more=False, since=now)
         if not cursor.isdecimal():
             raise BadInput("this is no cursor of this desk", field="cursor", value=cursor)
         start = int(cursor)
