@@ -1,5 +1,6 @@
 """A mapping against the fields that a desk says it has: what doesn't fit, and the nearest name."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -50,6 +51,17 @@ def test_what_fits_is_not_told() -> None:
         "fault": {"fields": {"caller": "robot"}},
     }
     assert told(read, write, creates=True) == []
+
+
+def test_fields_of_the_query_that_are_not_there() -> None:
+    options = SimpleNamespace(queried=("state", "caller.name", "sys_id", "titel"))
+    asked = table({}, {}).model_copy(update={"options": options})
+    (one,) = drifts(asked, FIELDS, creates=False)
+    assert one.breaks
+    assert str(one) == (
+        "query: the query names titel, and there is no such field; "
+        "did you mean title (Short description)?"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """`dragoman check`: says everything that is wrong with the configuration, or what is in it."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 from dragoman.cli.live import answers
 from dragoman.cli.state import Json, State
 from dragoman.config import positions
+from dragoman.config.advice import advice
 from dragoman.config.model import Config
 from dragoman.config.problems import ConfigInvalid, located
 
@@ -31,7 +31,7 @@ def check(
     """
     state = State.of(ctx)
     config = state.config(secrets=secrets or live)
-    warnings = list(_warnings(config))
+    warnings = list(advice(config))
     if live:
         warnings += _live(config, state.config_path)
     parts = {
@@ -63,15 +63,6 @@ def _live(config: Config, file: Path) -> list[str]:
         if answer.error is not None:
             raise answer.error
     return [warning for answer in told for warning in answer.warnings()]
-
-
-def _warnings(config: Config) -> Iterator[str]:
-    for name, fleet in config.fleets.items():
-        if not getattr(fleet.options, "robots", True):
-            yield (
-                f"fleets.{name}.robots is empty, so that whoever may write to the broker can be "
-                'a robot and get orders; list yours, like robots = ["maker/*"]'
-            )
 
 
 def add_to(app: typer.Typer) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from dragoman.config.mapping import RULES
-from dragoman.config.model import DeskTable, ReadRule
+from dragoman.config.mapping import rules
+from dragoman.config.model import DeskTable
 from dragoman.config.paths import Chain, chains
 from dragoman.domain.mapping import FAULT, Written
 from dragoman.ports.schema import DeskField
@@ -41,7 +41,7 @@ def drifts(table: DeskTable, fields: Sequence[DeskField], *, creates: bool) -> l
 
     creates: whether robots' faults open records here, so that mandatory fields are needed.
     """
-    found = [*_reads(table, fields), *_writes(table, fields)]
+    found = [*_query(table, fields), *_reads(table, fields), *_writes(table, fields)]
     fault = table.outgoing.updates.get(FAULT)
     if creates and fault is not None:
         for field in fields:
@@ -50,6 +50,16 @@ def drifts(table: DeskTable, fields: Sequence[DeskField], *, creates: bool) -> l
                 mend = f"add {field.name} to write.fault.fields" + _some(field.choices)
                 found.append(Drift(at=("write", FAULT, "fields"), text=text, mend=mend))
     return found
+
+
+def _query(table: DeskTable, fields: Sequence[DeskField]) -> Iterator[Drift]:
+    """Fields of the desk's query that aren't there: ServiceNow would answer with everything."""
+    known = {one.name: one for one in fields}
+    queried: Sequence[str] = getattr(table.options, "queried", ())
+    for name in dict.fromkeys(one.partition(".")[0] for one in queried):
+        if name not in known and not name.startswith("sys_"):
+            text = f"the query names {name}, and there is no such field"
+            yield Drift(at=("query",), text=text, mend=_nearest(name, known))
 
 
 def _reads(table: DeskTable, fields: Sequence[DeskField]) -> Iterator[Drift]:
@@ -62,7 +72,7 @@ def _reads(table: DeskTable, fields: Sequence[DeskField]) -> Iterator[Drift]:
     }
     if table.read.when is not None:
         yield from _path(("read", "when"), table.read.when, paths)
-    for at, rule in _rules(table):
+    for at, rule in rules(table.read):
         if rule.path is None:
             continue
         yield from _path(at, rule.path, paths)
@@ -79,15 +89,6 @@ def _reads(table: DeskTable, fields: Sequence[DeskField]) -> Iterator[Drift]:
                     mend=f"did you mean {_labelled(near, field.choices[near])}?",
                     breaks=False,
                 )
-
-
-def _rules(table: DeskTable) -> Iterator[tuple[tuple[str, ...], ReadRule]]:
-    for name in RULES:
-        rule = getattr(table.read, name)
-        if rule is not None:
-            yield ("read", name), rule
-    for name, rule in table.read.fields.items():
-        yield ("read", "fields", name), rule
 
 
 def _path(at: tuple[str, ...], path: str, paths: Mapping[Chain, DeskField]) -> Iterator[Drift]:

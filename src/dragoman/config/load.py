@@ -28,6 +28,7 @@ from dragoman.config.model import (
 )
 from dragoman.config.problems import ConfigInvalid, Problem, located, told, unknown_key
 from dragoman.config.secrets import Secret
+from dragoman.config.selection import unasked
 from dragoman.domain.errors import BadInput, NeedsHuman
 from dragoman.domain.mapping import Outgoing
 from dragoman.domain.mission import PLACEHOLDERS, normal
@@ -191,6 +192,7 @@ class _Loader:
             self.problems += told(error, settings, known, at, common)
         if group == "desks":
             self._mapping(at, whole)
+            self.problems += unasked(at, whole.get("read", {}), whole.get("options"))
         return whole
 
     def _mapping(self, at: positions.Path, table: Raw) -> None:

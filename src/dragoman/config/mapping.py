@@ -4,7 +4,7 @@ Called by load.py, so that an unknown placeholder stops the start, with its line
 up at the first case. The expressions were checked by the models already.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from zoneinfo import ZoneInfo
 
 from dragoman.config.jmes import reader
@@ -28,11 +28,21 @@ RULES = ("number", "kind", "title", "priority", "location", "opened_at", "phase"
 """The values of a case that a mapping reads, beside its extra fields."""
 
 
+def rules(table: ReadTable) -> Iterator[tuple[tuple[str, ...], ReadRule]]:
+    """Each rule that a `read` table has, with its keys below [desks.NAME]."""
+    for name in RULES:
+        rule = getattr(table, name)
+        if rule is not None:
+            yield ("read", name), rule
+    for name, rule in table.fields.items():
+        yield ("read", "fields", name), rule
+
+
 def incoming(table: ReadTable) -> Incoming:
     """A valid `read` table, compiled."""
-    rules = {name: getattr(table, name) for name in RULES}
+    own = {name: getattr(table, name) for name in RULES}
     return Incoming(
-        rules={name: _rule(rule) for name, rule in rules.items() if rule is not None},
+        rules={name: _rule(rule) for name, rule in own.items() if rule is not None},
         fields={name: _rule(rule) for name, rule in table.fields.items()},
         when=None if table.when is None else reader(table.when),
         zone=ZoneInfo(table.zone),

@@ -29,6 +29,19 @@ def chains(path: str) -> frozenset[Chain]:
     return frozenset(one for one in _chains(compiled.parsed) if one and one != ("null",))
 
 
+def alternatives(path: str) -> list[frozenset[Chain]]:
+    """The chains of each side of `a || b || …`, of the whole path if it has one side only."""
+    compiled: Any = jmespath.compile(path)
+    sides = [compiled.parsed]
+    while any(side["type"] == "or_expression" for side in sides):
+        sides = [
+            inner
+            for side in sides
+            for inner in (side["children"] if side["type"] == "or_expression" else [side])
+        ]
+    return [frozenset(one for one in _chains(side) if one and one != ("null",)) for side in sides]
+
+
 def key(name: str) -> str:
     """A key as a JMESPath has it: in quotes if it has other signs than A-Z a-z 0-9 _."""
     return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else json.dumps(name)

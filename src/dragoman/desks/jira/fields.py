@@ -17,6 +17,9 @@ from dragoman.ports.desk import DeskRecord
 BASE = ("updated", "created", "creator", "project", "status", "comment")
 """Fields that every whole issue must come with."""
 
+BESIDE = ("id", "key", "self", "expand", "changelog")
+"""What an issue has beside its fields, whichever are asked for."""
+
 STATUS, CATEGORY = "status", "statusCategory"
 _NAMES = ("name", "value", "key", "accountId", "emailAddress", "displayName", "id")
 """Where an object may carry what people call it."""

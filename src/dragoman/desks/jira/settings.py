@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from dragoman.config.fields import Text, refused
 from dragoman.config.http import BasicAuth, HttpTable, OAuth2Auth, TokenAuth
+from dragoman.desks.jira.fields import BASE, BESIDE
 
 ProjectKey = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{1,254}$")]
 FieldId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$")]
@@ -69,6 +70,14 @@ class JiraSettings(HttpTable):
         if re.search(r"\s", self.correlation_label):
             raise refused("a label can't hold spaces", 'write "dragoman-{key}"')
         return self
+
+    def selected(self) -> tuple[tuple[str, ...], ...] | None:
+        """Where the fields that are read stand in an issue; None for all there are."""
+        if not self.fields:
+            return None
+        asked = (*BASE, *self.fields)
+        inner = tuple((part, name) for part in ("fields", "text") for name in asked)
+        return (*inner, *((name,) for name in BESIDE))
 
 
 def where(settings: JiraSettings) -> str:

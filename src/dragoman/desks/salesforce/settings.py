@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from dragoman.config.fields import Text, refused
 from dragoman.config.http import HttpTable, OAuth2Auth, TokenAuth
+from dragoman.desks.salesforce.fields import BASE
 
 FieldPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w*(\.[A-Za-z]\w*){0,5}$")]
 FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w*$")]
@@ -58,3 +59,8 @@ class SalesforceSettings(HttpTable):
         if re.search(r"\b(SELECT|FROM|WHERE|ORDER|LIMIT|OFFSET|GROUP)\b", bare):
             raise refused("query is more than a condition", 'write what would follow "WHERE"')
         return self
+
+    def selected(self) -> tuple[tuple[str, ...], ...]:
+        """Where the fields that are read stand in a case."""
+        paths = (*BASE, *(self.fields or STANDARD), "attributes")
+        return tuple(tuple(path.split(".")) for path in paths)

@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from dragoman.config.fields import Text, refused
 from dragoman.config.http import BasicAuth, HttpTable, OAuth2Auth
-from dragoman.desks.servicenow.fields import EncodedQuery
+from dragoman.desks.servicenow.fields import BASE, EncodedQuery
 from dragoman.domain.errors import BadInput
 
 FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")]
@@ -61,3 +61,12 @@ class ServiceNowSettings(HttpTable):
     def filter(self) -> EncodedQuery:
         """The query, ready to be sent and checked."""
         return EncodedQuery.parse(self.query)
+
+    def selected(self) -> tuple[tuple[str, ...], ...] | None:
+        """Where the fields that are read stand in a record; None for all there are."""
+        return tuple((name,) for name in (*BASE, *self.fields)) if self.fields else None
+
+    @property
+    def queried(self) -> tuple[str, ...]:
+        """The fields that the query names."""
+        return self.filter.fields
