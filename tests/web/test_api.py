@@ -129,15 +129,20 @@ async def test_actions_need_a_reason_and_are_journalled_with_the_name(served: Se
     assert (await served.post(path, {"action": "explode", "reason": "x"})).status == 422
     held = await served.post(path, {"action": "hold", "reason": "wet floor"})
     assert held.body["state"] == "held"
+    assert held.body["reason"] == "operator wants it to wait: wet floor"
     timeline = (await served.get("/cases/INC0000001/timeline")).body
     assert timeline[-1]["actor"] == "operator:operator"
     again = await served.post(path, {"action": "confirm-stopped", "reason": "x"})
     assert again.status == 409
     assert "held" in again.body["detail"]
     released = await served.post(path, {"action": "release", "reason": "dry"})
-    assert released.body["state"] == "queued"
+    assert released.body["state"] == "held"  # nobody reads its record at this desk
+    asked = (await served.get("/cases/INC0000001/timeline")).body[-1]
+    assert (asked["action"], asked["actor"]) == ("case.release_asked", "operator:operator")
+    twice = await served.post(path, {"action": "release", "reason": "dry"})
+    assert "being released already" in twice.body["detail"]
     served.journal.fail_next()
-    failed = await served.post(path, {"action": "hold", "reason": "x"})
+    failed = await served.post(path, {"action": "cancel", "reason": "x"})
     assert failed.status == 503
     assert failed.headers["Retry-After"]
 

@@ -38,6 +38,8 @@ ACTIONS = {
     "confirm-stopped": "Confirm that the robot of an uncertain case stands still.",
 }
 
+RELEASED = "To be released: its record at the desk is read again first. The case as it is now:"
+
 
 def list_(
     ctx: typer.Context,
@@ -78,13 +80,17 @@ def _acting(action: str) -> Callable[..., None]:
     def command(ctx: typer.Context, case: Case, reason: Reason, _json: Json = False) -> None:
         here = State.of(ctx)
         body = {"action": action, "reason": reason}
-        _present(here, Api(here.config()).post(f"/cases/{part(case)}/actions", body))
+        shown = Api(here.config()).post(f"/cases/{part(case)}/actions", body)
+        waits = action == "release" and shown["state"] == "held"
+        _present(here, shown, RELEASED if waits else "")
 
     return command
 
 
-def _present(here: State, case: dict[str, Any]) -> None:
+def _present(here: State, case: dict[str, Any], first: str = "") -> None:
     def people() -> None:
+        if first:
+            typer.echo(first)
         show_fields({key: value for key, value in case.items() if key != "assignments"})
         show_table(ATTEMPTS, case["assignments"], "No robot had it yet.")
 

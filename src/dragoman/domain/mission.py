@@ -5,6 +5,7 @@ the robot stands, since stitching confuses real vehicles (docs/reference/vehicle
 """
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 
 from dragoman.domain.case import Case
@@ -22,18 +23,28 @@ PLACEHOLDERS = ("case", "number", "title", "kind", "location", "priority")
 def place_of(case: Case, locations: Mapping[str, Place]) -> Place:
     """The place that the case's location names, in any case and spacing.
 
-    Raises BadInput naming the location and the nearest known ones if there is none.
+    Raises BadInput if there is none, naming the location and the nearest known ones, or saying
+    that the record gives none.
     """
     place = locations.get(case.location) or locations.get(normal(case.location))
     if place is None:
-        known = ", ".join(sorted({p.node_id for p in locations.values()})[:8])
-        raise BadInput(
-            "no place of the map has this name",
-            field="location",
-            value=case.location,
-            mend=f"add it under [locations] or edit the case; some known nodes: {known}",
-        )
+        raise _nowhere(case.location, locations)
     return place
+
+
+def _nowhere(location: str, locations: Mapping[str, Place]) -> BadInput:
+    names = sorted(locations)
+    near = get_close_matches(normal(location), names, n=8) or names[:8]
+    known = f"known names: {', '.join(near)}" if near else "none is known"
+    if not location.strip():
+        mend = f"fill it in at the desk, or mend the mapping; {known}"
+        return BadInput("the record gives no location", field="location", mend=mend)
+    return BadInput(
+        "no location is configured by this name",
+        field="location",
+        value=location,
+        mend=f"add it under [locations], or edit it at the desk; {known}",
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -18,7 +18,7 @@ from dragoman.domain.case import ENDED, Case, CaseDraft, CaseState, DeskPhase, P
 from dragoman.domain.change import Change, Entry, merged
 from dragoman.domain.delivery import Delivery, DeliveryState, dropped
 from dragoman.domain.errors import BadInput, Permanent
-from dragoman.domain.events import CalledOff, Edited
+from dragoman.domain.events import CalledOff, Edited, Release
 from dragoman.domain.lifecycle import Job, Step, open_case, reject
 from dragoman.domain.lifecycle.step import Note, queue
 from dragoman.domain.mapping import Incoming, differs
@@ -80,7 +80,7 @@ class Intake:
             except Permanent as error:
                 changes.append(self._unwritable(record, error))
         if self.desk not in self.kit.site.cursors:
-            changes.append(self._first_look(page))
+            changes.append(_first_look(self, page))
         if self.kit.site.cursors.get(self.desk) != page.cursor:
             changes.append(Change(cursors={self.desk: page.cursor}))
         final = merged(*changes)
@@ -110,7 +110,7 @@ class Intake:
         except BadInput as error:
             return Taken.UNREADABLE, self._bad_record(record, error)
         if known is not None:
-            return self._again(known, draft, wanted)
+            return self.again(known, draft, wanted)
         old = self.backlog.passes_over(self.desk, draft.opened_at, self.kit.site.cursors)
         if draft.phase is not DeskPhase.OPEN or (old and past is None):
             return Taken.IGNORED, Change()
@@ -234,27 +234,6 @@ class Intake:
         )
         return Taken.CHANGED, merged(noted, Change(deliveries=(letter,)))
 
-    def _first_look(self, page: DeskPage) -> Change:
-        """Tell once from when on records of this desk count, and keep it beside the cursor.
-
-        Whole seconds, as desks give no more: what opens in that very second counts.
-        """
-        now = self.kit.clock.now()
-        since = (page.since or now).replace(microsecond=0)
-        then = {
-            Backlog.ON_CHANGE: "becomes a case when it is changed",
-            Backlog.IGNORE: "is left to people",
-        }
-        note = Entry(
-            action=FIRST_LOOK,
-            at=now,
-            text=f"First look at {self.desk}: records count from {since.isoformat()} on. What was "
-            f"opened before {then[self.backlog]}.",
-            desk=self.desk,
-            data={"since": since.isoformat(), "backlog": self.backlog.value},
-        )
-        return Change(cursors={first_look(self.desk): since.isoformat()}, entries=(note,))
-
     def _bad_record(self, record: DeskRecord, error: BadInput) -> Change:
         raw = json.dumps(record.raw, ensure_ascii=False, sort_keys=True, default=str)
         return self.unreadable(record.external_id, raw, str(error))
@@ -310,7 +289,7 @@ class Intake:
         note = Note(action="case.queued", text=f"{job.case.number} waits for a robot.")
         return queue(job, now, policy, note, Told.QUEUED)
 
-    def _again(self, case: Case, draft: CaseDraft, wanted: bool) -> tuple[Taken, Change]:
+    def again(self, case: Case, draft: CaseDraft, wanted: bool) -> tuple[Taken, Change]:
         """A record of an open case: news, or the echo of our own write."""
         if case.desk_updated_at is not None and draft.updated_at < case.desk_updated_at:
             return Taken.KNOWN, Change()
@@ -329,3 +308,44 @@ class Intake:
         if not changed:
             return Taken.KNOWN, Change()
         return Taken.CHANGED, self.kit.move(case.id, Edited(draft=draft, fields=changed))
+
+
+def released(intake: Intake, record: DeskRecord, case_id: str, release: Release) -> Change:
+    """A held case goes on as its record and the mapping are now, or is called off by it.
+
+    Empty if it isn't held any more. Raises BadInput if the record can't be read.
+    """
+    case = intake.kit.site.cases.get(case_id)
+    if case is None or case.state is not CaseState.HELD:
+        return Change()
+    wanted = intake.mapping.wanted(record.raw)
+    draft = intake.mapping.draft(record.external_id, record.version, record.updated_at, record.raw)
+    if draft.phase is not DeskPhase.OPEN or not wanted:
+        return intake.again(case, draft, wanted)[1]
+    stale = case.desk_updated_at is not None and draft.updated_at < case.desk_updated_at
+    changed = () if stale else differs(case, draft)
+    if not changed:
+        return intake.kit.move(case_id, release)
+    return intake.kit.move(case_id, release, Edited(draft=draft, fields=changed))
+
+
+def _first_look(intake: Intake, page: DeskPage) -> Change:
+    """Tell once from when on records of this desk count, and keep it beside the cursor.
+
+    Whole seconds, as desks give no more: what opens in that very second counts.
+    """
+    now = intake.kit.clock.now()
+    since = (page.since or now).replace(microsecond=0)
+    then = {
+        Backlog.ON_CHANGE: "becomes a case when it is changed",
+        Backlog.IGNORE: "is left to people",
+    }
+    note = Entry(
+        action=FIRST_LOOK,
+        at=now,
+        text=f"First look at {intake.desk}: records count from {since.isoformat()} on. What was "
+        f"opened before {then[intake.backlog]}.",
+        desk=intake.desk,
+        data={"since": since.isoformat(), "backlog": intake.backlog.value},
+    )
+    return Change(cursors={first_look(intake.desk): since.isoformat()}, entries=(note,))

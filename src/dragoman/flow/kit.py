@@ -1,5 +1,6 @@
 """What every step of the flow is given, and the one way to move a case."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,23 +34,30 @@ class Kit:
         """The working set."""
         return self.journal.site
 
-    def fetch(self, desk: str, external_id: str, case: Case | None = None) -> Change:
+    def fetch(
+        self,
+        desk: str,
+        external_id: str,
+        case: Case | None = None,
+        release: Mapping[str, str] | None = None,
+    ) -> Change:
         """Put it on record that this record of a desk has to be read; the courier does it.
 
         case: the one that it is for, if there is one. Nothing is added to a read that waits and has
         not begun. One that the desk refused for good makes way: what is new may be there by now.
+        release: who has the case released with what is read (`actor`, `reason`), if it is for that.
         """
         now, target, lane = self.clock.now(), f"desk:{desk}", f"fetch:{external_id}"
         waiting = tuple(self.site.lanes.get((target, lane), {}).values())
         queued = [d for d in waiting if d.state is DeliveryState.QUEUED and not d.attempts]
-        if any(d.id not in self.site.out for d in queued):
+        if release is None and any(d.id not in self.site.out for d in queued):
             return Change()
         fetch = Delivery(
             id=self.clock.new_id(),
             target=target,
             lane=lane,
             verb="fetch",
-            payload={"external_id": external_id},
+            payload={"external_id": external_id} | ({"release": dict(release)} if release else {}),
             created_at=now,
             case_id=case.id if case else "",
             trace_id=case.trace_id if case else "",

@@ -6,8 +6,9 @@ Called by the web API (and through it the CLI) and by the runtime for commands o
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from dragoman.domain.case import Case, CaseState
 from dragoman.domain.change import Change, Entry, merged
-from dragoman.domain.delivery import Delivery, replayed
+from dragoman.domain.delivery import Delivery, DeliveryState, replayed
 from dragoman.domain.errors import Permanent
 from dragoman.domain.events import CalledOff, Event, Hold, Reassign, Release, Stopped
 from dragoman.flow.kit import Kit
@@ -57,6 +58,14 @@ ACTIONS: Mapping[str, Callable[[Decision, str], Event]] = {
 }
 """What can be done with a case, by the name that the API and the CLI use."""
 
+PARTICIPLES: Mapping[str, str] = {
+    "hold": "held",
+    "release": "released",
+    "cancel": "cancelled",
+    "reassign": "reassigned",
+    "confirm-stopped": "confirmed as stopped",
+}
+
 
 def act(kit: Kit, case_id: str, action: str, decision: Decision) -> Change:
     """The change that an action on an open case makes. Raises Permanent if it means nothing now."""
@@ -75,6 +84,53 @@ def act(kit: Kit, case_id: str, action: str, decision: Decision) -> Change:
             value=action,
         )
     return change
+
+
+def ask(kit: Kit, case_id: str, action: str, decision: Decision) -> Change:
+    """As `act`; but a held case is released only once its record has been read and mapped anew.
+
+    So a mapping, or a record, that was mended meanwhile takes effect before a robot is sent.
+    """
+    job = kit.job(case_id)
+    if job is None or action != "release" or job.case.state is not CaseState.HELD:
+        return act(kit, case_id, action, decision)
+    case = job.case
+    if any(d.state is DeliveryState.QUEUED for d in releasing(kit, case)):
+        raise Permanent(
+            f"{case.number} is being released already: its record has still to be read",
+            field="action",
+            value=action,
+            mend="see `dragoman deliveries list`",
+        )
+    who = {"actor": decision.actor, "reason": decision.reason}
+    note = Entry(
+        action="case.release_asked",
+        at=kit.clock.now(),
+        text=f"To be released once its record is read again: {decision.reason}.",
+        case_id=case_id,
+        desk=case.desk,
+        trace_id=case.trace_id,
+        actor=decision.actor,
+        data={"reason": decision.reason},
+    )
+    return merged(kit.fetch(case.desk, case.external_id, case, who), Change(entries=(note,)))
+
+
+def releasing(kit: Kit, case: Case) -> list[Delivery]:
+    """The reads of a case's record that are to release it, on their way or dead."""
+    lane = kit.site.lanes.get((f"desk:{case.desk}", f"fetch:{case.external_id}"), {})
+    return [d for d in lane.values() if d.case_id == case.id and d.payload.get("release")]
+
+
+def over(case: Case, action: str) -> Permanent:
+    """Why an action on a case that is over is refused."""
+    how = case.state.value if case.outcome is None else case.outcome.value
+    since = case.since.isoformat(timespec="seconds")
+    return Permanent(
+        f"{case.number} is closed ({how}) since {since}; it can't be {PARTICIPLES[action]}",
+        field="case",
+        value=case.number,
+    )
 
 
 def from_feed(kit: Kit, command: FeedCommand) -> Change:
@@ -103,7 +159,7 @@ def from_feed(kit: Kit, command: FeedCommand) -> Change:
             "several cases have this number", field="case", value=command.case, mend=mend
         )
     decision = Decision(actor=command.actor, reason=command.reason or f"{command.verb} by feed")
-    return act(kit, named[0], command.verb, decision)
+    return ask(kit, named[0], command.verb, decision)
 
 
 def _named(kit: Kit, name: str) -> list[str]:

@@ -7,8 +7,9 @@ import msgspec
 from dragoman.domain.change import Change
 from dragoman.domain.delivery import Delivery, RetryPolicy
 from dragoman.domain.errors import BadInput, NotFound, NotYet
+from dragoman.domain.events import Release
 from dragoman.flow import dispatch, writeback
-from dragoman.flow.intake import REOPENED, Taken
+from dragoman.flow.intake import REOPENED, Taken, released
 from dragoman.flow.kit import Kit
 from dragoman.flow.reconcile import Reader
 from dragoman.ports.desk import DeskRecord
@@ -69,6 +70,13 @@ async def _fetched(parts: DeskParts, delivery: Delivery) -> Change:
         if delivery.attempts < UNSEEN:
             raise NotYet(str(error)) from error
         raise
+    match delivery.payload.get("release"):
+        case {"actor": str(actor), "reason": str(reason)}:
+            change = released(
+                parts.intake, record, delivery.case_id, Release(actor=actor, reason=reason)
+            )
+            if change:
+                return change
     _, change = await parts.intake.record(record)
     return change
 

@@ -3,12 +3,13 @@
 Reads look into the whole history; actions are committed before they return.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dragoman.domain.case import Case
-from dragoman.domain.change import Entry
-from dragoman.domain.delivery import Delivery
+from dragoman.domain.change import Change, Entry
+from dragoman.domain.delivery import Delivery, DeliveryState
 from dragoman.domain.errors import NotFound, Permanent
 from dragoman.domain.order import Assignment
 from dragoman.domain.robot import Robot, RobotReport
@@ -18,6 +19,8 @@ from dragoman.flow.kit import Kit
 from dragoman.ports.journal import Find, RowT, Tally
 from dragoman.runtime.courier import Courier
 
+READ_WITHIN_S = 2.0
+"""How long the answer to a release waits for the record to be read. It takes effect later, too."""
 NAMES = ("id", "number", "external_id")
 """By what a case can be named, beside its order ids, in the order of trying."""
 
@@ -108,8 +111,21 @@ class Operators:
         return self._assign.why_waiting(case, self.latest)
 
     async def act(self, case_id: str, action: str, decision: operate.Decision) -> Case:
-        """An action on an open case; the case as it is then. Raises Permanent if it can't be."""
-        await self.kit.journal.commit(operate.act(self.kit, case_id, action, decision))
+        """An action on an open case; the case as it is then. Raises Permanent if it can't be.
+
+        A release waits a little for the desk: its record is read before it takes effect.
+        """
+        if case_id not in self.kit.site.cases:
+            await self.kit.journal.commit(Change())
+            raise operate.over(await self.case(case_id), action)
+        await self.kit.journal.commit(operate.ask(self.kit, case_id, action, decision))
+        case = self.kit.site.cases.get(case_id)
+        until = self.kit.clock.monotonic() + READ_WITHIN_S
+        while case is not None and self.kit.clock.monotonic() < until:
+            if not any(d.state is DeliveryState.QUEUED for d in operate.releasing(self.kit, case)):
+                break
+            await asyncio.sleep(0.02)
+        await self.kit.journal.commit(Change())
         return self.kit.site.cases.get(case_id) or await self.case(case_id)
 
     async def replay(

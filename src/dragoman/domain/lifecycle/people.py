@@ -20,16 +20,17 @@ def unplaceable(job: Job, event: on.Unplaceable, now: datetime, policy: Policy) 
 
 def hold(job: Job, event: on.Hold, now: datetime, policy: Policy) -> Step:
     """A person wants the case to wait; a running order is stopped first."""
-    data = {"reason": event.reason}
+    reason = f"{event.actor.partition(':')[2] or event.actor} wants it to wait: {event.reason}"
+    data = {"reason": reason}
     attempt = job.assignment
     if attempt is not None and job.live(attempt.order_id) is not None:
         note = Note(
-            action="case.stopping", text=f"Stopping: {event.reason}.", actor=event.actor, data=data
+            action="case.stopping", text=f"Stopping: {reason}.", actor=event.actor, data=data
         )
         return stop(job, attempt, Then.HOLD, now, policy, note)
     if job.case.state is not CaseState.QUEUED:
         return nothing(job)
-    note = Note(action="case.held", text=event.reason, actor=event.actor, data=data)
+    note = Note(action="case.held", text=reason, actor=event.actor, data=data)
     return hold_case(job, now, policy, note)
 
 
