@@ -21,7 +21,10 @@ from dragoman.testing.rest.server import EmulatedRestDesk, Json, answer
 
 OPEN, REOPENED, RESOLVED, CLOSED, DUPLICATE = 1, 2, 3, 4, 5
 GATEWAY, PAT = 2, 3
-_WRITABLE = ("title", "description", "resolution", "on_hold", "priority", "custom_gateway_key")
+_WRITABLE = (
+    *("title", "description", "resolution", "on_hold", "priority"),
+    *("custom_gateway_key", "custom_location"),
+)
 
 
 class EmulatedHelpdesk(EmulatedRestDesk):
@@ -33,6 +36,7 @@ class EmulatedHelpdesk(EmulatedRestDesk):
         super().__init__(now)
         self.tickets: dict[int, Json] = {}
         self.password = secrets.token_urlsafe(12)
+        self.person_password = secrets.token_urlsafe(12)
 
     def routes(self) -> list[web.RouteDef]:
         """As the router of Django REST framework makes them."""
@@ -48,10 +52,15 @@ class EmulatedHelpdesk(EmulatedRestDesk):
 
     def refusal(self, request: web.Request) -> web.Response | None:
         """Basic authentication."""
-        pair = base64.b64encode(f"gateway:{self.password}".encode()).decode()
-        if request.headers.get("Authorization") == f"Basic {pair}":
+        if self._user(request):
             return None
         return answer({"detail": "Invalid username/password."}, 401)
+
+    def _user(self, request: web.Request) -> int:
+        """Who asks: the gateway, or Pat, for people who try by hand; 0: nobody known."""
+        pairs = {f"gateway:{self.password}": GATEWAY, f"pat:{self.person_password}": PAT}
+        users = {f"Basic {base64.b64encode(k.encode()).decode()}": v for k, v in pairs.items()}
+        return users.get(request.headers.get("Authorization", ""), 0)
 
     def open(self, title: str, **more: Any) -> int:
         """A person opens a ticket; returns its number."""
@@ -70,6 +79,7 @@ class EmulatedHelpdesk(EmulatedRestDesk):
             "due_date": None,
             "merged_to": None,
             "custom_gateway_key": None,
+            "custom_location": None,
             "followup_set": [],
             **more,
         }
@@ -155,7 +165,8 @@ class EmulatedHelpdesk(EmulatedRestDesk):
             return answer({"new_status": [f'"{status}" is not a valid choice.']}, 400)
         if status:
             more["new_status"] = int(status)
-        return answer(self.follow_up(int(number), GATEWAY, str(values["comment"]), **more), 201)
+        user = self._user(request)
+        return answer(self.follow_up(int(number), user, str(values["comment"]), **more), 201)
 
     def _found(self, request: web.Request) -> Json | None:
         number = request.match_info["id"]

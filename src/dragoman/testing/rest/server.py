@@ -54,11 +54,11 @@ class EmulatedRestDesk(Running):
         """The answer to a request without the right credentials; for subclasses."""
         raise NotImplementedError
 
-    async def start(self) -> None:
-        """Listen; after a stop, on the same port with the same records."""
+    async def start(self, port: int = 0) -> None:
+        """Listen. port: 0 for a free one; after a stop, the same one with the same records."""
         application = web.Application(middlewares=[self._middleware()], client_max_size=2**24)
         application.router.add_routes(self.routes())
-        await self._listener.open(application)
+        await self._listener.open(application, port=port)
 
     async def stop(self) -> None:
         """Stop listening and cut what is open; the records stay."""
