@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from dragoman import plugins
 from dragoman.config.load import load
 from dragoman.domain.change import Change
+from dragoman.domain.delivery import Delivery, DeliveryState
 from dragoman.domain.errors import Permanent
 from dragoman.flow import operate
 from dragoman.ports.feed import FeedCommand
@@ -217,6 +218,27 @@ async def test_dead_letters_are_listed_replayed_and_dropped(served: Served) -> N
     assert (tally["matched"], tally["queued"], tally["failed"], tally["dead"]) == (3, 2, 1, 0)
     assert tally["adds_up"] is True
     assert (await served.get("/deliveries/none")).status == 404
+
+
+async def test_a_case_shows_the_dead_letter_that_holds_it_up(served: Served) -> None:
+    await served.hook(notice())
+    (case,) = served.journal.site.cases.values()
+    letter = Delivery(
+        id="letter",
+        target="desk:snow",
+        lane=case.id,
+        verb="write",
+        payload={},
+        created_at=case.received_at,
+        case_id=case.id,
+        state=DeliveryState.DEAD,
+        reason="no such state",
+    )
+    await served.journal.commit(Change(deliveries=(letter,)))
+    (shown,) = (await served.get(f"/cases/{case.number}")).body["dead"]
+    assert (shown["id"], shown["reason"]) == ("letter", "no such state")
+    listed = (await served.get("/deliveries")).body["items"]
+    assert {one["id"]: one["case_number"] for one in listed}["letter"] == case.number
 
 
 async def test_entries_are_followed_by_their_seq(served: Served) -> None:

@@ -1,6 +1,6 @@
 """`dragoman cases …`: see cases, and decide about them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +14,7 @@ Case = Annotated[str, typer.Argument(help="Its number, id, external id or one of
 LIST = {
     "number": "number",
     "state": "state",
+    "outcome": "outcome",
     "kind": "kind",
     "location": "location",
     "priority": "priority",
@@ -91,10 +92,22 @@ def _present(here: State, case: dict[str, Any], first: str = "") -> None:
     def people() -> None:
         if first:
             typer.echo(first)
-        show_fields({key: value for key, value in case.items() if key != "assignments"})
+        listed = ("assignments", "dead")
+        show_fields({key: value for key, value in case.items() if key not in listed})
         show_table(ATTEMPTS, case["assignments"], "No robot had it yet.")
+        show_dead(case)
 
     here.present(case, people)
+
+
+def show_dead(case: Mapping[str, Any]) -> None:
+    """Print the dead letters that hold a case up, and what sends them again."""
+    for letter in case["dead"]:
+        typer.echo(
+            f"A dead letter holds it up: {letter['verb']} to {letter['target']}: "
+            f"{letter['reason']}\nMend the cause, then: "
+            f"dragoman deliveries replay {letter['id']} --reason WHY"
+        )
 
 
 def add_to(app: typer.Typer) -> None:

@@ -17,6 +17,7 @@ OfCase = Annotated[str, typer.Option("--case", help="Only of this case.")]
 
 LIST = {
     "id": "id",
+    "case": "case_number",
     "state": "state",
     "target": "target",
     "verb": "verb",

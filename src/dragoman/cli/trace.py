@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dragoman.cli.api import Api, part
-from dragoman.cli.cases import Case
+from dragoman.cli.cases import Case, show_dead
 from dragoman.cli.state import Json, State
 from dragoman.cli.tables import console
 
@@ -76,6 +76,7 @@ def _people(case: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> None
     out.print(table)
     if case["waiting"]:
         out.print(Text(f"It waits for a robot: {case['waiting']}"))
+    show_dead(case)
 
 
 def add_to(app: typer.Typer) -> None:

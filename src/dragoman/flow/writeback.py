@@ -144,10 +144,11 @@ def _noted(
     told: str,
     kept: Mapping[str, object] | None = None,
 ) -> Change:
+    case = kit.site.cases.get(delivery.case_id)
     note = Entry(
         action="desk.updated",
         at=kit.clock.now(),
-        text=f"The desk has taken {told!r} for {record.external_id}.",
+        text=f"The desk has taken {told!r} for {case.number if case else record.external_id}.",
         case_id=delivery.case_id,
         order_id=delivery.order_id,
         desk=delivery.target.removeprefix("desk:"),

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from dragoman.domain.case import Case, CaseState
 from dragoman.domain.change import Entry
+from dragoman.domain.delivery import Delivery, DeliveryState
 from dragoman.domain.errors import NotFound
 from dragoman.domain.order import Assignment
 from dragoman.flow.operate import Decision
@@ -16,6 +17,7 @@ from dragoman.web.models import (
     CaseAction,
     CaseDetail,
     CaseView,
+    DeliveryView,
     EntryView,
     Explanation,
     Page,
@@ -116,8 +118,12 @@ async def list_assignments(
 async def _detail(web: Web, case: Case) -> CaseDetail:
     attempts = await web.gateway.operators.all(Assignment, {"case_id": case.id})
     waiting = web.gateway.operators.why_waiting(case) if case.state is CaseState.QUEUED else ""
+    dead = await web.gateway.operators.all(
+        Delivery, {"case_id": case.id, "state": DeliveryState.DEAD.value}
+    )
     return CaseDetail(
         **CaseView.model_validate(case).model_dump(),
         assignments=[AssignmentView.model_validate(attempt) for attempt in attempts],
         waiting=waiting,
+        dead=[DeliveryView.model_validate(letter) for letter in dead],
     )

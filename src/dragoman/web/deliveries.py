@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
+from dragoman.domain.case import Case
 from dragoman.domain.delivery import Delivery, DeliveryState
 from dragoman.flow.operate import Decision
 from dragoman.ports.journal import Find
@@ -42,7 +43,15 @@ async def list_deliveries(
     """List deliveries and dead letters, newest first."""
     where = asked.model_dump(include={"target", "case_id", "order_id"})
     where["state"] = [state.value for state in asked.state]
-    return await page(web, Delivery, where, asked, DeliveryView.model_validate)
+    found = await page(web, Delivery, where, asked, DeliveryView.model_validate)
+    ids = sorted({one.case_id for one in found.items if one.case_id})
+    query = Find(where={"id": ids}, limit=len(ids))
+    rows = (await web.gateway.kit.journal.find(Case, query)).rows if ids else ()
+    numbers = {case.id: case.number for case in rows}
+    items = [
+        one.model_copy(update={"case_number": numbers.get(one.case_id, "")}) for one in found.items
+    ]
+    return Page(items=items, next=found.next)
 
 
 @router.post("/deliveries/replay", responses=answers(401, 403, 422, 503))

@@ -77,10 +77,13 @@ class AssignmentView(Shown):
 
 
 class CaseDetail(CaseView):
-    """A case with all its attempts. waiting: why it has no robot, while it is queued."""
+    """A case with all its attempts. waiting: why it has no robot, while it is queued. dead: the
+    dead letters that hold it up.
+    """
 
     assignments: list[AssignmentView] = Field(default_factory=list)
     waiting: str = ""
+    dead: list["DeliveryView"] = Field(default_factory=list)
 
 
 class EntryView(Shown):
@@ -176,7 +179,10 @@ class RobotView(Shown):
 
 
 class DeliveryView(Shown):
-    """One effect on its way out, or a dead letter, without its payload."""
+    """One effect on its way out, or a dead letter, without its payload.
+
+    case_number: in lists only; "" if it has no case, or the case is archived.
+    """
 
     id: str
     target: str
@@ -186,6 +192,7 @@ class DeliveryView(Shown):
     attempts: int
     reason: str
     case_id: str
+    case_number: str = ""
     order_id: str
     created_at: datetime
     next_at: datetime | None
