@@ -6,8 +6,11 @@ import hmac
 import json
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from dragoman.domain.case import CaseState
+from dragoman.web import webhook
 from tests.web.conftest import SECRETS, Served, notice, record
 
 
@@ -98,6 +101,24 @@ async def test_wrong_signatures(served: Served) -> None:
     assert stale.body["field"] == "webhook-timestamp"
     assert (await served.hook(notice(), age_s=-3600)).status == 401
     assert not served.journal.changes
+
+
+async def test_wrong_signatures_are_logged_once_a_minute_and_without_them(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "log", structlog.get_logger())  # a fresh one, to be captured
+    with capture_logs() as lines:
+        for _ in range(3):
+            await served.hook(notice(), secret="whsec_d3Jvbmc=")
+        headers = {"X-Hub-Signature-256": "sha256=abcdef"}
+        await served.call("POST", "/hooks/plain", data=b"{}", headers=headers, token="")
+        monkeypatch.setattr(webhook, "QUIET_S", 0.0)
+        await served.hook(notice(), age_s=3600)
+    refused = [line for line in lines if line.get("action") == "webhook.refused"]
+    assert [line["desk"] for line in refused] == ["snow", "plain", "snow"]
+    assert "the webhook was signed 36" in refused[-1]["reason"]
+    text = str(lines)
+    assert not any(part in text for part in ("abcdef", "v1,", "d3Jvbmc", *SECRETS))
 
 
 async def test_too_large_is_not_read_to_its_end(served: Served) -> None:

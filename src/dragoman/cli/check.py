@@ -10,6 +10,7 @@ from dragoman.cli.live import answers
 from dragoman.cli.state import Json, State
 from dragoman.config import positions
 from dragoman.config.advice import advice
+from dragoman.config.kept import short_secrets
 from dragoman.config.model import Config
 from dragoman.config.problems import ConfigInvalid, located
 
@@ -32,6 +33,8 @@ def check(
     state = State.of(ctx)
     config = state.config(secrets=secrets or live)
     warnings = list(advice(config))
+    if secrets or live:
+        warnings += short_secrets(config)
     if live:
         warnings += _live(config, state.config_path)
     parts = {

@@ -82,7 +82,7 @@ class Trial:
     def _failed(self, step: str, error: DragomanError) -> None:
         told = {"text": error.text, "field": error.field, "value": error.value, "mend": error.mend}
         kind = type(error).__name__
-        self._note("failed", step, f"{kind}: {error}", error={"kind": kind, **told})
+        self._note("failed", step, str(error), error={"kind": kind, **told})
 
     async def _records(self, cursor: str, record_id: str) -> Sequence[DeskRecord]:
         if record_id:

@@ -28,11 +28,39 @@ from dragoman.domain.errors import BadInput
 
 STRICT = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
+_INNER = frozenset({"schema", "fields", "items_schema", "values_schema", "choices"})
+"""Where a schema of pydantic holds those of its parts."""
+
+
+def _strict_numbers(schema: Any) -> None:
+    """Take no text and no boolean for a number: TOML has its own. Changes the schema in place.
+
+    A whole number serves where a fraction may stand, as pydantic's strict mode has it.
+    """
+    if isinstance(schema, list):
+        for one in schema:
+            _strict_numbers(one)
+    elif isinstance(schema, dict):
+        if schema.get("type") in ("int", "float"):
+            schema["strict"] = True
+        for key in _INNER & schema.keys():
+            inner = schema[key]
+            fields = key == "fields" and isinstance(inner, dict)
+            _strict_numbers(list(inner.values()) if fields else inner)
+
 
 class Table(BaseModel):
     """A table of the file: frozen, and unknown keys are refused."""
 
     model_config = STRICT
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler, /
+    ) -> CoreSchema:
+        schema = handler(source)
+        _strict_numbers(handler.resolve_ref_schema(schema))
+        return schema
 
 
 def refused(text: str, mend: str) -> PydanticCustomError:
@@ -156,4 +184,4 @@ class DomainValue:
                 definitions[item.name] = (hint, Field(default_factory=item.default_factory))
             else:
                 definitions[item.name] = (hint, ... if item.default is MISSING else item.default)
-        return create_model(kind.__name__, __config__=STRICT, **definitions)
+        return create_model(kind.__name__, __base__=Table, **definitions)

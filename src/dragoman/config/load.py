@@ -7,7 +7,7 @@ and built-in mappings decide what may stand in a desk's, fleet's or feed's table
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from dragoman.config import mapping, positions
 from dragoman.config.catalogue import keys_of
+from dragoman.config.kept import broken_secrets, missing_references, missing_secrets
 from dragoman.config.locations import read_locations
 from dragoman.config.model import (
     Config,
@@ -27,7 +28,6 @@ from dragoman.config.model import (
     WriteTable,
 )
 from dragoman.config.problems import ConfigInvalid, Problem, located, told, unknown_key
-from dragoman.config.secrets import Secret
 from dragoman.config.selection import unasked
 from dragoman.domain.errors import BadInput, NeedsHuman
 from dragoman.domain.mapping import Outgoing
@@ -78,31 +78,13 @@ def load(path: Path, plugins: Plugins, *, secrets: bool = False) -> Config:
         raise ConfigInvalid([_syntax(path, error)]) from error
     loader = _Loader(path, plugins)
     config = loader.config(raw)
-    if config is not None and secrets:
-        loader.problems += missing_secrets(config)
+    if secrets and config is not None:
+        loader.problems += [*missing_secrets(config), *broken_secrets(config)]
+    elif secrets:  # the file as it stands, since the loader has changed its copy
+        loader.problems += missing_references(tomllib.loads(text), path.parent)
     if loader.problems or config is None:
         raise ConfigInvalid(located(loader.problems, path, positions.positions(text)))
     return config
-
-
-def missing_secrets(value: object, at: positions.Path = ()) -> Iterator[Problem]:
-    """A problem for each secret in the configuration that can't be looked up now."""
-    if isinstance(value, Secret):
-        try:
-            value.reveal()
-        except NeedsHuman as error:
-            yield Problem(path=at, text=error.text, mend=error.mend)
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            # The options of an adapter stand in the file beside the common keys.
-            below = at if name == "options" else (*at, name)
-            yield from missing_secrets(getattr(value, name), below)
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from missing_secrets(one, (*at, key))
-    elif isinstance(value, tuple | list):
-        for index, one in enumerate(value):
-            yield from missing_secrets(one, (*at, index))
 
 
 def _text(path: Path) -> str:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from dragoman.config.model import LocationTable
 from dragoman.config.problems import Problem
+from dragoman.config.wording import sentence
 from dragoman.domain.errors import NeedsHuman
 
 COLUMNS = ("name", "node", "x", "y", "map", "theta")
@@ -65,12 +66,22 @@ def _row(row: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
     if None in row or None in row.values():
         return str(row.get("name") or ""), {}, "the row has more or fewer columns than the header"
     name = str(row.pop("name")).strip()
-    table = {key: value.strip() for key, value in row.items() if value.strip()}
+    table = {key: _read(key, value.strip()) for key, value in row.items() if value.strip()}
     if not name:
         return "", {}, "the name is empty"
     try:
         LocationTable.model_validate(table)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        return name, {}, f"{first['loc'][0]}: {first['msg']}"
+        if first["type"] == "float_type":
+            return name, {}, f"{first['loc'][0]}: {first['input']!r} is no number"
+        return name, {}, f"{first['loc'][0]}: {'; '.join(filter(None, sentence(first)))}"
     return name, table, ""
+
+
+def _read(key: str, text: str) -> str | float:
+    """CSV knows texts only. What is no number stays one, to be refused as such."""
+    try:
+        return float(text) if key in ("x", "y", "theta") else text
+    except ValueError:
+        return text

@@ -16,9 +16,12 @@ from pydantic_core import ErrorDetails
 
 from dragoman.config import positions
 from dragoman.config.catalogue import keys_at
+from dragoman.config.wording import sentence
 from dragoman.domain.errors import NeedsHuman
 
-_SECRETIVE = re.compile(r"pass|secret|token|key|credential|auth", re.IGNORECASE)
+SECRETIVE = re.compile(r"pass|secret|token|key|credential|auth", re.IGNORECASE)
+"""Names of settings that may hold a secret."""
+
 _ABSENT = object()
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -136,7 +139,7 @@ def _problem(
         return unknown_key(whole, known)
     if one["type"] == "missing":
         return Problem(path=whole, text="this setting is missing", mend="add it")
-    text, _, mend = one["msg"].partition("; ")
+    text, mend = sentence(one)
     return Problem(path=whole, text=text, mend=mend, value=_shown(one, whole))
 
 
@@ -150,7 +153,7 @@ def unknown_key(path: positions.Path, known: Sequence[str]) -> Problem:
 def _shown(one: ErrorDetails, path: positions.Path) -> str:
     """The refused value as TOML would write it, "" if it is a table or could be a secret."""
     value: Any = one.get("input")
-    secretive = one["type"].startswith("secret") or any(_SECRETIVE.search(str(p)) for p in path)
+    secretive = one["type"].startswith("secret") or any(SECRETIVE.search(str(p)) for p in path)
     if secretive or not isinstance(value, str | int | float):
         return ""
     if isinstance(value, bool):

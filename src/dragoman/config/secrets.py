@@ -23,6 +23,7 @@ from dragoman.domain.errors import NeedsHuman
 Source = Literal["env", "file", "keyring", "code"]
 MEND = 'write { env = "NAME" }, { file = "path" } or { keyring = "service/user" }'
 _MAX_FILE_BYTES = 65_536
+_PLACES = {"env": "environment variable", "file": "file", "keyring": "keyring entry"}
 
 
 class Secret:
@@ -57,7 +58,9 @@ class Secret:
         else:
             found = _from_keyring(self.ref)
         if not found:
-            raise NeedsHuman(f"the secret at {self} is empty", mend="store the secret there")
+            raise NeedsHuman(
+                f"the secret in {_PLACES[self.source]} {self.ref} is empty", mend="store it there"
+            )
         return found
 
     def matches(self, candidate: str) -> bool:

@@ -117,6 +117,9 @@ def of_exception(error: BaseException, where: str) -> DragomanError:
     cause = getattr(error, "certificate_error", None)
     if isinstance(cause, ssl.SSLCertVerificationError):
         detail = cause.verify_message
+    if isinstance(error, aiohttp.ClientConnectorError) and row is _BROKEN:
+        # aiohttp's own text says "ssl:default" for plain HTTP as well
+        detail = error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
     text = row.text.format(where=where, detail=detail[:200])
     if issubclass(row.kind, RetryLater):
         return row.kind(text)

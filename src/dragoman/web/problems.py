@@ -6,15 +6,17 @@ Installed by app.py for everything that a route raises, so that no error has ano
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
+from dragoman.config.wording import sentence
 from dragoman.domain.errors import (
     BadInput,
     Conflict,
@@ -125,8 +127,8 @@ def install(app: FastAPI) -> None:
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"])
-        value = _shown(first.get("input"))
-        return problem(422, BadInput(str(first["msg"]), field=path, value=value))
+        text, mend = sentence(cast("ErrorDetails", first))
+        return problem(422, BadInput(text, field=path, value=_shown(first.get("input")), mend=mend))
 
     async def http(_: Request, error: HTTPException) -> Response:
         kind = NotFound if error.status_code == 404 else Permanent

@@ -3,7 +3,7 @@
 Made by app.py, found by the routes through the request.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -15,11 +15,12 @@ from dragoman.runtime.gateway import Gateway
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
-    """One gateway's web side."""
+    """One gateway's web side. refusals_told: desk → when a refused webhook was logged last."""
 
     gateway: Gateway
     config: Config
     metrics: Metrics
+    refusals_told: dict[str, float] = field(default_factory=dict)
 
 
 async def web_of(request: Request) -> Web:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import structlog
 from fastapi import APIRouter, Request, Response
 
 from dragoman.config.model import WebhookTable
@@ -42,6 +43,10 @@ MAX_BYTES = 1024 * 1024
 READ_S = 10.0
 """Seconds within which the whole body has to be here."""
 
+QUIET_S = 60.0
+"""Seconds between two lines of the log about refused signatures of one desk."""
+
+log = structlog.get_logger(__name__)
 router = APIRouter(tags=["webhooks"])
 
 
@@ -165,12 +170,31 @@ def _verified(hook: Hook, request: Request, body: bytes) -> Verified:
             request.headers, body, secrets, now=now, tolerance_s=table.tolerance_s
         )
     except BadSignature as error:
+        _told(hook, error)
         raise _Refused(401, "bad_signature", error) from error
     except StaleTimestamp as error:
+        _told(hook, error)
         raise _Refused(401, "stale", error) from error
     except NeedsHuman as error:
         told = RetryLater("the secret of this webhook can't be looked up")
         raise _Refused(503, "unavailable", told) from error
+
+
+def _told(hook: Hook, error: BadInput) -> None:
+    """Log a refusal, once per desk and minute: whoever knows the address can cause them.
+
+    Nothing of what was sent stands in the line, so no part of a signature or a secret.
+    """
+    now, told = time.monotonic(), hook.web.refusals_told
+    if now - told.get(hook.desk, -QUIET_S) >= QUIET_S:
+        told[hook.desk] = now
+        log.warning(
+            "A webhook was refused: its signature doesn't fit.",
+            action="webhook.refused",
+            desk=hook.desk,
+            reason=error.text,
+            mend=error.mend or "compare the secret at the desk with the one of the configuration",
+        )
 
 
 async def _taken(hook: Hook, body: bytes, verified: Verified) -> str:
