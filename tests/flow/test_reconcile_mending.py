@@ -1,14 +1,19 @@
 """What counted is mended by rule where one fits, and kept for a person where none does."""
 
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
 
+import pytest
+
+from dragoman.domain.backlog import Backlog, first_look
 from dragoman.domain.case import CaseState
+from dragoman.domain.change import Change
 from dragoman.domain.delivery import Delivery, DeliveryState
 from dragoman.domain.errors import RetryLater
 from dragoman.domain.reconcile.mismatch import Rules, Side
 from dragoman.flow import operate, writeback
-from dragoman.flow.reconcile import Reports
+from dragoman.flow.reconcile import DeskSide, Reports
 from dragoman.testing.sim.stores import run
 from tests.flow import faults
 from tests.flow.drift import NEAR, DriftSite
@@ -248,3 +253,19 @@ def test_a_desk_without_a_survey_is_compared_record_by_record() -> None:
         site.go_on(40, step=10)
         site.second_look()
     assert site.counted() == {"sim/D00002": "desk stale", "sim/D00004": "desk orphan"}
+
+
+@pytest.mark.parametrize("backlog", Backlog)
+def test_what_was_opened_before_the_first_look_is_missed_only_if_it_may_be_a_case(
+    backlog: Backlog,
+) -> None:
+    site = waiting(1)
+    reader = replace(site.reader, backlog=backlog)
+    site.side = DeskSide(kit=site.kit, book=site.book, name="sim", reader=reader)
+    site.go_on(400, step=40)
+    looked = site.clock.now() + timedelta(days=1)
+    site.commit(Change(cursors={first_look("sim"): looked.isoformat()}))
+    record = site.records.open_secretly("look", location="nowhere", priority="3")
+    site.sweep()
+    missed = {} if backlog is Backlog.IGNORE else {f"sim/{record}": "desk missing"}
+    assert site.counted() == missed
