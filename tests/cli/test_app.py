@@ -121,6 +121,29 @@ def test_version(capsys: Capture) -> None:
     assert capsys.readouterr().out.startswith(f"dragoman {__version__} ")
 
 
+def test_version_as_an_option(capsys: Capture) -> None:
+    assert run(["--version"]) == Exit.OK
+    assert capsys.readouterr().out.startswith(f"dragoman {__version__} ")
+
+
+@pytest.mark.parametrize("told", [["--config", "x"], ["--config=x"], ["-c", "x"]])
+def test_config_behind_the_command_is_told(told: list[str], capsys: Capture) -> None:
+    assert run(["check", *told]) == Exit.USAGE
+    assert "--config stands before the command" in capsys.readouterr().err
+    assert run([*told, "check", "--nonsense"]) == Exit.USAGE
+    assert "stands before" not in capsys.readouterr().err
+
+
+def test_states_and_desks_that_are_not_there(config: Path, capsys: Capture) -> None:
+    run(["-c", str(config), "init"])
+    assert run(["-c", str(config), "cases", "list", "--state", "exectuing"]) == Exit.USAGE
+    told = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "there is no state 'exectuing'; did you mean executing?" in told
+    assert run(["-c", str(config), "deliveries", "list", "--state", "ded"]) == Exit.USAGE
+    assert run(["-c", str(config), "status"]) == Exit.UNREACHABLE
+    assert "dragoman up" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["nonsense"], ["check", "--nonsense"], []])
 def test_wrong_usage(arguments: list[str], capsys: Capture) -> None:
     assert run(arguments) == Exit.USAGE

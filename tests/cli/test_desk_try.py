@@ -81,7 +81,7 @@ def test_it_names_what_is_missing(
         "[desks.redmine.fields.RobotID]", "[desks.redmine.fields.Other]"
     )
     text = text.replace("[missions.inspect]", "[missions.fetch]")
-    text = text.replace("[desks.redmine.write.failed]", "[desks.redmine.write.held]")
+    text = text.replace("[desks.redmine.write.failed]", "[desks.redmine.write.reminder]")
     file.write_text(text)
     code, result = told(tmp_path, capsys, "redmine")
     assert code == Exit.OK
@@ -164,6 +164,10 @@ auth = {{ type = "basic", username = "dragoman", password = {{ env = "TEST_PASSW
     assert write["data"]["write"]["fields"]["state"] == "6"
     assert "requests" not in write["data"]
     assert steps(result)["mapping"] == "ok"
+    code, result = told(tmp_path, capsys, "snow", "--status", "failed")
+    assert code == Exit.OK
+    shown = [step["step"] for step in result["steps"] if step["step"].startswith("write")]
+    assert shown == ["write failed"]
 
 
 def test_a_desk_that_goes_by_numbers_wants_a_record(

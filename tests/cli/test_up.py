@@ -167,6 +167,12 @@ async def test_people_decide_with_a_reason(tmp_path: Path) -> None:
         process = await here.up()
         number = here.desk.open_case(location="Dock 1")["number"]
         await listed(here, "cases")
+        told = await here.json("status")
+        assert told["ready"] is True
+        assert "desk:snow" in {one["target"] for one in told["targets"]}
+        code, text = await here.run("status")
+        assert (code, "desk:snow" in text) == (Exit.OK, True), text
+        assert (await here.run("cases", "list", "--desk", "nope"))[0] == Exit.NOT_FOUND
         code, text = await here.run("cases", "hold", number)
         assert code == Exit.USAGE
         assert "--reason" in text

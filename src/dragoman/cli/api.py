@@ -46,6 +46,13 @@ class Api:
         """Act below /api/v1."""
         return self._call("POST", path, json.dumps(body).encode(), "act")
 
+    def live(self, path: str) -> Any:
+        """Read what only a running gateway can tell. Raises Unreachable."""
+        try:
+            return self._answered(*self._send("GET", path, None, "read"))
+        except _NobodyThereError as error:
+            raise Unreachable(f"{error}; start the gateway with `dragoman up`") from error
+
     def pages(self, path: str, params: Params, limit: int) -> list[dict[str, Any]]:
         """Items of a paged list, at most `limit`."""
         items: list[dict[str, Any]] = []
@@ -60,7 +67,11 @@ class Api:
         return items
 
     def _call(self, method: str, path: str, body: bytes | None, scope: Scope) -> Any:
-        status, content = self._read(path) if scope == "read" else self._act(method, path, body)
+        return self._answered(
+            *(self._read(path) if scope == "read" else self._act(method, path, body))
+        )
+
+    def _answered(self, status: int, content: bytes) -> Any:
         try:
             decoded = json.loads(content)
         except ValueError as error:

@@ -24,6 +24,7 @@ from dragoman.cli import (
     new,
     report,
     robots,
+    status,
     trace,
     up,
     version,
@@ -35,7 +36,7 @@ from dragoman.domain.errors import DragomanError
 
 COMMANDS = (
     *(init, check, desk, mapping, new, up, demo),
-    *(cases, robots, deliveries, trace, report, journal, version),
+    *(status, cases, robots, deliveries, trace, report, journal, version),
 )
 
 
@@ -61,6 +62,12 @@ def _options(
             "--config", "-c", metavar="FILE", envvar="DRAGOMAN_CONFIG", help="The configuration."
         ),
     ] = Path("dragoman.toml"),
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=version.show, is_eager=True, help="What runs here, and end."
+        ),
+    ] = False,
 ) -> None:
     """Dragoman: the gateway between service desks and robot fleets."""
     State.of(ctx).config_path = config
@@ -75,8 +82,23 @@ def run(arguments: Sequence[str] | None = None) -> int:
         show_error(error, state)
         return exit_of(error)
     except SystemExit as ended:  # Typer's own: 2 at wrong usage, 130 when interrupted
+        if ended.code == Exit.USAGE and _config_behind(
+            sys.argv[1:] if arguments is None else arguments
+        ):
+            print(
+                "--config stands before the command: dragoman --config FILE COMMAND",
+                file=sys.stderr,
+            )
         return ended.code if isinstance(ended.code, int) else Exit.OK
     return Exit.OK
+
+
+def _config_behind(arguments: Sequence[str]) -> bool:
+    """Whether --config stands behind the command, where it isn't known."""
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        del rest[: 2 if rest[0] in ("--config", "-c") else 1]
+    return any(one in ("--config", "-c") or one.startswith("--config=") for one in rest)
 
 
 def show_error(error: DragomanError, state: State) -> None:

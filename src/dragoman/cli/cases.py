@@ -6,8 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from dragoman.cli.api import Api, part
+from dragoman.cli.known import check_states, desk_named
 from dragoman.cli.state import Json, Reason, State
 from dragoman.cli.tables import show_fields, show_table
+from dragoman.domain.case import CaseState
 
 Case = Annotated[str, typer.Argument(help="Its number, id, external id or one of its orders.")]
 
@@ -51,9 +53,13 @@ def list_(
     _json: Json = False,
 ) -> None:
     """List cases, closed ones included, newest first."""
+    check_states(state or [], CaseState)
     here = State.of(ctx)
+    config = here.config()
     asked = {"state": state or [], "desk": desk, "kind": kind}
-    found = Api(here.config()).pages("/cases", asked, limit)
+    found = Api(config).pages("/cases", asked, limit)
+    if desk and not found:  # a desk that was taken out may have cases still
+        desk_named(config, desk)
     here.present({"items": found}, lambda: show_table(LIST, found, "No cases."))
 
 

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from dragoman.cli.api import Api, part
+from dragoman.cli.known import check_states
 from dragoman.cli.state import Json, Reason, State
 from dragoman.cli.tables import show_fields, show_table
+from dragoman.domain.delivery import DeliveryState
 from dragoman.domain.errors import Permanent
 
 Delivery = Annotated[str, typer.Argument(help="Its id.")]
@@ -43,6 +45,7 @@ def list_(
     _json: Json = False,
 ) -> None:
     """List deliveries and dead letters, newest first."""
+    check_states(state or [], DeliveryState)
     here = State.of(ctx)
     api = Api(here.config())
     asked = {"state": state or [], "target": target, "case_id": _case_id(api, case)}

@@ -1,7 +1,12 @@
 """Names that a command line gives, looked up, or refused with those that are known.
 
-Used by the commands that try a desk: desk.py and mapping.py.
+Used by the commands that try a desk (desk.py, mapping.py) and by those that list.
 """
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import typer
 
 from dragoman.config.model import Config, DeskTable
 from dragoman.domain.errors import NotFound
@@ -25,3 +30,13 @@ def check_status(status: str) -> None:
     if status and status not in STATUSES:
         known = ", ".join(STATUSES)
         raise NotFound("there is no such status", value=status, mend=f"known are {known}")
+
+
+def check_states(states: Iterable[str], known: Iterable[str]) -> None:
+    """Raises typer.BadParameter, which ends with USAGE, for a --state that isn't."""
+    names = [str(one) for one in known]
+    for state in states:
+        if state not in names:
+            near = get_close_matches(state, names, n=1)
+            mend = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
+            raise typer.BadParameter(f"there is no state {state!r}; {mend}", param_hint="--state")

@@ -39,7 +39,7 @@ class Step:
 
 @dataclass(slots=True, kw_only=True)
 class Trial:
-    """One walk. status: whose requests are shown. steps: filled by `run`."""
+    """One walk. status: show this one alone. steps: filled by `run`."""
 
     config: Config
     name: str
@@ -153,17 +153,19 @@ class Trial:
         """The mapped write of each status, and the requests of the chosen one."""
         told = tellings(self._table, self.name, draft, self.now)
         payloads = {status: telling.payload for status, telling in told.items()}
-        for wanted in _WANTED:
+        for wanted in () if self.status else _WANTED:
             if wanted not in payloads:
                 text = f"nothing is told at {wanted}: add write.{wanted}"
                 self._note("missing", "write", text)
         opens_faults = self.config.faults.desk == self.name
-        if opens_faults and FAULT not in payloads:
+        if opens_faults and FAULT not in payloads and not self.status:
             self._note("missing", "write", "robots' faults open records here: add write.fault")
         shown = self.status or next((s for s in (*_WANTED, *payloads) if s in payloads), "")
         if self.status and self.status not in payloads:
             self._note("missing", "write", f"nothing is told at {self.status}")
         for status, payload in payloads.items():
+            if self.status and status != self.status:
+                continue
             if status == FAULT and not opens_faults and status != shown:
                 continue
             await self._write(record, status, payload, show=status == shown)
