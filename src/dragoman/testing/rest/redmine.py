@@ -134,29 +134,6 @@ class EmulatedRedmine(EmulatedRestDesk):
             }
         )
 
-    def _shown(self, issue: Json, *, journals: bool = False) -> Json:
-        status, priority = issue["status_id"], issue["priority_id"]
-        name, closed = STATUSES[status]
-        shown = {
-            "id": issue["id"],
-            "project": {"id": 1, "name": "Robots"},
-            "tracker": {"id": 3, "name": "Task"},
-            "status": {"id": status, "name": name, "is_closed": closed},
-            "priority": {"id": priority, "name": PRIORITIES[priority]},
-            "author": {"id": issue["author"], "name": USERS[issue["author"]]},
-            "subject": issue["subject"],
-            "description": issue["description"],
-            "custom_fields": [
-                {"id": number, "name": title, "value": issue["custom"].get(number, "")}
-                for number, title in FIELDS.items()
-            ],
-            "created_on": issue["created_on"],
-            "updated_on": issue["updated_on"],
-        }
-        if category := issue["category_id"]:
-            shown["category"] = {"id": category, "name": CATEGORIES[category]}
-        return shown | ({"journals": issue["journals"]} if journals else {})
-
     async def _index(self, request: web.Request) -> web.Response:
         query = request.query
         chosen = [one for one in self.issues.values() if _fits(one, query, self.searchable)]
@@ -174,7 +151,7 @@ class EmulatedRedmine(EmulatedRestDesk):
                 chosen.sort(key=itemgetter(key), reverse=way == "desc")
         limit = min(int(query.get("limit", _DEFAULT_LIMIT)), _MOST)
         offset = int(query.get("offset", 0))
-        shown = [self._shown(one) for one in chosen[offset : offset + limit]]
+        shown = [_shown(one) for one in chosen[offset : offset + limit]]
         body = {"issues": shown, "total_count": len(chosen), "offset": offset, "limit": limit}
         return answer(body)
 
@@ -183,7 +160,7 @@ class EmulatedRedmine(EmulatedRestDesk):
         if issue is None:
             return web.Response(status=404)
         journals = "journals" in request.query.get("include", "")
-        return answer({"issue": self._shown(issue, journals=journals)})
+        return answer({"issue": _shown(issue, journals=journals)})
 
     async def _update(self, request: web.Request) -> web.Response:
         issue = self._found(request)
@@ -200,12 +177,37 @@ class EmulatedRedmine(EmulatedRestDesk):
         if not str(values.get("subject") or "").strip():
             return answer({"errors": ["Subject cannot be blank"]}, 422)
         number = self._new(values, self._author(request))
-        shown = {"issue": self._shown(self.issues[number])}
+        shown = {"issue": _shown(self.issues[number])}
         return answer(shown, 201, Location=f"{self.url}/issues/{number}")
 
     def _found(self, request: web.Request) -> Json | None:
         number = request.match_info["id"]
         return self.issues.get(int(number)) if number.isdecimal() else None
+
+
+def _shown(issue: Json, *, journals: bool = False) -> Json:
+    """An issue as the API shows it; journals only where a single one is asked for."""
+    status, priority = issue["status_id"], issue["priority_id"]
+    name, closed = STATUSES[status]
+    shown = {
+        "id": issue["id"],
+        "project": {"id": 1, "name": "Robots"},
+        "tracker": {"id": 3, "name": "Task"},
+        "status": {"id": status, "name": name, "is_closed": closed},
+        "priority": {"id": priority, "name": PRIORITIES[priority]},
+        "author": {"id": issue["author"], "name": USERS[issue["author"]]},
+        "subject": issue["subject"],
+        "description": issue["description"],
+        "custom_fields": [
+            {"id": number, "name": title, "value": issue["custom"].get(number, "")}
+            for number, title in FIELDS.items()
+        ],
+        "created_on": issue["created_on"],
+        "updated_on": issue["updated_on"],
+    }
+    if category := issue["category_id"]:
+        shown["category"] = {"id": category, "name": CATEGORIES[category]}
+    return shown | ({"journals": issue["journals"]} if journals else {})
 
 
 def _fits(issue: Json, query: Any, searchable: set[int]) -> bool:
