@@ -60,7 +60,7 @@ LOCATION = """
 node = "dock-{n}"
 x = {x}
 y = 6.0
-map = "map"
+map = "hall"
 """
 
 
