@@ -64,7 +64,7 @@ MISTAKES = [
     ('updated_at = "updated_on"\n', "", "", "set record.updated_at"),
     ('style = "offset"', 'style = "ofset"', "paging.style", "'offset'"),
     ('at = "offset"\n', "", "paging", 'add at = "offset"'),
-    ("whole = false", 'whole = "never"', "changes.whole", "bool"),
+    ("whole = false", 'whole = "never"', "changes.whole", "true or false"),
     ("whole = false", 'since_format = "UTC"\nwhole = false', "changes.since_format", "epoch_ms"),
     ("whole = false", 'since_zone = "Mars"\nwhole = false', "changes.since_zone", "IANA"),
     ('updated_on"\nupdated_by', 'updated_on"\netag = true\nupdated_by', "", ""),
@@ -79,7 +79,7 @@ MISTAKES = [
     ('message = "errors"', 'statuses = { "404" = "wait" }', "errors.statuses.404", "'retry'"),
     ('put = "custom_field_values.8"', 'type = "int"', "fields.RobotID.type", "'integer'"),
     ('type = "header", name', 'type = "heder", name', "auth", "'header'"),
-    ('name = "X-Redmine-API-Key"', 'name = "X Key"', "auth.name", "pattern"),
+    ('name = "X-Redmine-API-Key"', 'name = "X Key"', "auth.name", "has to fit"),
     ('value = { file = "secrets/redmine-key" }', 'value = "1234"', "auth.value", "must not stand"),
     ("[desks.redmine.record]", 'ref = "ref{key}"\n[desks.redmine.record]', "", "[ref {key}]"),
 ]
