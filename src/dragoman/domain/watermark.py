@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from dragoman.domain.errors import BadInput
+from dragoman.domain.errors import BadInput, NeedsHuman
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,18 @@ class Watermark:
     floor: datetime
     serial: int = 0
     step: tuple[datetime, str] | None = None
+
+    @classmethod
+    def from_now(cls, now: datetime | None, newest: datetime | None, mend: str) -> "Watermark":
+        """The first of all: the desk's present time, or that of its newest record (whole seconds).
+
+        mend: what to do about a desk that tells neither. Raises NeedsHuman with it.
+        """
+        start = now or newest
+        if start is None:
+            raise NeedsHuman("the desk tells no time, neither by a record nor by Date", mend=mend)
+        whole = start.replace(microsecond=0)
+        return cls(at=whole, floor=whole)
 
     def lower(self, overlap_s: float) -> datetime:
         """Where a new walk starts."""

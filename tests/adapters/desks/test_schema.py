@@ -1,7 +1,6 @@
 """Desks that tell their fields, choices and what is mandatory, and what a write would change."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 
 import pytest
 
@@ -16,15 +15,11 @@ from dragoman.plugins import default_mappings
 from dragoman.ports.desk import Comparison, Desk, DeskWrite
 from dragoman.ports.schema import DeskField, Schema
 from dragoman.testing.conformance.desk_witness import DeskWitness
-from dragoman.testing.jira import EmulatedJira
-from dragoman.testing.maximo import EmulatedMaximo
-from dragoman.testing.rt import EmulatedRequestTracker, Fault
-from dragoman.testing.salesforce import EmulatedSalesforce
-from dragoman.testing.servicenow import ServiceNowDesk
+from dragoman.testing.rt import Fault
+from tests.adapters.desks.anyone import TYPES, witness_at
 from tests.adapters.desks.jira_witness import JiraWitness
 from tests.adapters.desks.maximo_witness import MaximoWitness
 from tests.adapters.desks.rest_witness import options
-from tests.adapters.desks.salesforce_witness import SalesforceWitness
 from tests.adapters.desks.witnesses import RtWitness, ServiceNowWitness, ShiftingClock
 
 STATE = {
@@ -44,27 +39,9 @@ UNWRITABLE = {
 }
 
 
-@pytest.fixture(params=["rt", "servicenow", "salesforce", "maximo", "jira"])
+@pytest.fixture(params=TYPES)
 async def witness(request: pytest.FixtureRequest) -> AsyncIterator[DeskWitness]:
-    clock = ShiftingClock()
-    async with AsyncExitStack() as stack:
-        found: DeskWitness
-        match request.param:
-            case "rt":
-                rt = await stack.enter_async_context(EmulatedRequestTracker(now=clock.now))
-                found = RtWitness(rt, clock)
-            case "servicenow":
-                snow = await stack.enter_async_context(ServiceNowDesk(clock=clock.now))
-                found = ServiceNowWitness(snow, clock, "incident")
-            case "salesforce":
-                org = await stack.enter_async_context(EmulatedSalesforce(now=clock.now))
-                found = SalesforceWitness(org, clock)
-            case "maximo":
-                maximo = await stack.enter_async_context(EmulatedMaximo(now=clock.now))
-                found = MaximoWitness(maximo, clock)
-            case _:
-                jira = await stack.enter_async_context(EmulatedJira(now=clock.now))
-                found = JiraWitness(jira, clock)
+    async with witness_at(request.param) as found:
         yield found
 
 

@@ -4,7 +4,6 @@ The same checks for each of them, over their emulated systems and real HTTP.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 
 import pytest
 
@@ -12,41 +11,16 @@ from dragoman.domain.errors import NotFound
 from dragoman.ports.desk import Desk, DeskWrite
 from dragoman.ports.survey import Survey
 from dragoman.testing.conformance.desk_witness import DeskWitness
-from dragoman.testing.jira import EmulatedJira
-from dragoman.testing.maximo import EmulatedMaximo
-from dragoman.testing.rt import EmulatedRequestTracker
-from dragoman.testing.salesforce import EmulatedSalesforce
-from dragoman.testing.servicenow import ServiceNowDesk
-from tests.adapters.desks.jira_witness import JiraWitness
-from tests.adapters.desks.maximo_witness import MaximoWitness
-from tests.adapters.desks.salesforce_witness import SalesforceWitness
-from tests.adapters.desks.witnesses import RtWitness, ServiceNowWitness, ShiftingClock
+from tests.adapters.desks.anyone import TYPES, witness_at
+from tests.adapters.desks.witnesses import RtWitness
 
 CLOSING = {"rt": {"Status": "resolved"}, "salesforce": {"Status": "Closed"}}
 """What closes a record at once, where one write of one field does."""
 
 
-@pytest.fixture(params=["rt", "servicenow", "salesforce", "maximo", "jira"])
+@pytest.fixture(params=TYPES)
 async def witness(request: pytest.FixtureRequest) -> AsyncIterator[DeskWitness]:
-    clock = ShiftingClock()
-    async with AsyncExitStack() as stack:
-        found: DeskWitness
-        match request.param:
-            case "rt":
-                rt = await stack.enter_async_context(EmulatedRequestTracker(now=clock.now))
-                found = RtWitness(rt, clock)
-            case "servicenow":
-                snow = await stack.enter_async_context(ServiceNowDesk(clock=clock.now))
-                found = ServiceNowWitness(snow, clock, "incident")
-            case "salesforce":
-                org = await stack.enter_async_context(EmulatedSalesforce(now=clock.now))
-                found = SalesforceWitness(org, clock)
-            case "maximo":
-                maximo = await stack.enter_async_context(EmulatedMaximo(now=clock.now))
-                found = MaximoWitness(maximo, clock)
-            case _:
-                jira = await stack.enter_async_context(EmulatedJira(now=clock.now))
-                found = JiraWitness(jira, clock)
+    async with witness_at(request.param) as found:
         yield found
 
 

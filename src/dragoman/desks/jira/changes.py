@@ -189,15 +189,9 @@ class Changes:
     async def _from_now(self) -> DeskPage:
         """The first cursor: the desk's present time, by its clock."""
         newest = await self._newest()
-        start = self._rest.http.server_now() or (newest and newest[1])
-        if start is None:
-            raise NeedsHuman(
-                "the desk tells no time: it has no issue yet and sends no Date header",
-                mend="create one issue in the project, or repair the proxy before the desk",
-            )
-        start = second(start)
-        first = Watermark(at=start, floor=start).encode()
-        return DeskPage(records=(), cursor=first, more=False, since=start)
+        mend = "create one issue in the project, or repair the proxy before the desk"
+        first = Watermark.from_now(self._rest.http.server_now(), newest and newest[1], mend)
+        return DeskPage(records=(), cursor=first.encode(), more=False, since=first.at)
 
     async def _newest(self) -> tuple[str, datetime] | None:
         """(id, time) of the newest issue that we may see; None if there is none."""

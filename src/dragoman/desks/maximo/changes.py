@@ -175,15 +175,9 @@ class Changes:
     async def _from_now(self) -> DeskPage:
         """The first cursor: the desk's present time, by its clock."""
         newest = await self._newest()
-        now = self._rest.http.server_now()
-        start = now.replace(microsecond=0) if now is not None else newest and newest[1]
-        if start is None:
-            raise NeedsHuman(
-                "the desk tells no time: it has no record yet and sends no Date header",
-                mend="create one record, or repair the proxy before the desk",
-            )
-        first = Watermark(at=start, floor=start).encode()
-        return DeskPage(records=(), cursor=first, more=False, since=start)
+        mend = "create one record, or repair the proxy before the desk"
+        first = Watermark.from_now(self._rest.http.server_now(), newest and newest[1], mend)
+        return DeskPage(records=(), cursor=first.encode(), more=False, since=first.at)
 
     async def _newest(self) -> tuple[int, datetime] | None:
         """(number, second) of the newest record that we may see; None if there is none."""

@@ -227,14 +227,9 @@ class Changes:
 
     def _from_now(self) -> DeskPage:
         """The first cursor: the desk's present time, by its clock."""
-        now = self._rest.http.server_now()
-        if now is None:
-            raise NeedsHuman(
-                "the desk tells no time", mend="repair the proxy before the desk: no Date header"
-            )
-        start = now.replace(microsecond=0)
-        first = Watermark(at=start, floor=start).encode()
-        return DeskPage(records=(), cursor=first, more=False, since=start)
+        mend = "repair the proxy before the desk: no Date header"
+        first = Watermark.from_now(self._rest.http.server_now(), None, mend)
+        return DeskPage(records=(), cursor=first.encode(), more=False, since=first.at)
 
     async def _prove(self) -> None:
         """See once that the desk reads our times as it writes its own. Writes nothing."""

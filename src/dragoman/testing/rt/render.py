@@ -29,8 +29,7 @@ _STEPS = {
         ("rejected", "Reject", "Respond"),
     ),
     "stalled": (("open", "Open It", ""),),
-    "resolved": (("open", "Re-open", "Comment"),),
-    "rejected": (("open", "Re-open", "Comment"),),
+    **dict.fromkeys(("resolved", "rejected"), (("open", "Re-open", "Comment"),)),
 }
 
 

@@ -23,11 +23,9 @@ PREFIX = "/REST/2.0"
 USER: web.RequestKey[User] = web.RequestKey("user", User)
 VERSION = "5.0.3+dfsg-3~deb12u6"
 
+_PLAIN = ("status", "subject", "priority", "created", "started", "resolved")
 _TICKET_FIELDS = frozenset(
-    {
-        *("id", "queue", "status", "owner", "creator", "lastupdatedby", "subject", "priority"),
-        *("created", "lastupdated", "started", "resolved"),
-    }
+    {*_PLAIN, "id", "queue", "owner", "creator", "lastupdatedby", "lastupdated"}
 )
 _TRANSACTION_FIELDS = frozenset(
     {"id", "type", "objecttype", "objectid", "creator", "created", "field", "ticketqueue"}
@@ -282,17 +280,12 @@ def _ticket_row(store: Store, ticket: Ticket) -> Row:
     return {
         "id": ticket.id,
         "queue": ticket.queue.name,
-        "status": ticket.status,
+        **{name: getattr(ticket, name) for name in _PLAIN},
         "activity": "active" if ticket.status in ACTIVE else "inactive",
         "owner": ticket.owner.name,
         "creator": ticket.creator.name,
         "lastupdatedby": ticket.last_updated_by.name,
-        "subject": ticket.subject,
-        "priority": ticket.priority,
-        "created": ticket.created,
         "lastupdated": ticket.last_updated,
-        "started": ticket.started,
-        "resolved": ticket.resolved,
         **values,
     }
 
